@@ -1,0 +1,298 @@
+//! A request's body: read once, changed only where it must be, and sent as it was judged.
+//!
+//! `scan` reads the body whole and notes where its top-level fields stand; duplicate keys at any depth are refused,
+//! because two readers could take two different values. `rewrite` says how the body for one candidate is put together
+//! from pieces of the original and new values: nothing else changes, not even white space.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{self, Deserializer as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::fields::BodyFields;
+use crate::snapshot::{Candidate, Route};
+
+/// The fields of a body, by where they stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    members: Vec<Member>,
+    /// Just behind the opening brace.
+    opening: usize,
+    length: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Member {
+    key: String,
+    value: Range<usize>,
+}
+
+/// A piece of a rewritten body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Bytes of the original.
+    Kept(Range<usize>),
+    /// New bytes.
+    New(Vec<u8>),
+}
+
+/// Why a body can't be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is not JSON.
+    #[error("the body must be JSON: {0}")]
+    NotJson(String),
+    /// It is JSON, but not an object.
+    #[error("the body must be a JSON object")]
+    NotAnObject,
+    /// A key is there twice, at any depth.
+    #[error("the body has the key `{0}` twice in one object; each key must be there once")]
+    DuplicateKey(String),
+    /// A field is not of the type that the API gives it.
+    #[error("`{field}` must be {expected}")]
+    WrongType {
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A field would be passed on without being honoured.
+    #[error("`{0}` is not honoured here and would change who answers; leave it out, and let the ModelRoute decide")]
+    Unsupported(&'static str),
+}
+
+/// Fields by which an aggregator would choose another provider or model than the one that was judged.
+const NOT_HONOURED: [&str; 2] = ["models", "provider"];
+
+/// Reads a body and notes where its fields stand.
+pub fn scan(body: &[u8]) -> Result<Scanned, BodyError> {
+    let not_json = |error: serde_json::Error| BodyError::NotJson(error.to_string());
+    let text = std::str::from_utf8(body).map_err(|_| BodyError::NotJson("it is not UTF-8".to_owned()))?;
+    let opening = text.find(|letter: char| !letter.is_ascii_whitespace()).unwrap_or(0);
+    if !text[opening..].starts_with('{') {
+        serde_json::from_str::<de::IgnoredAny>(text).map_err(not_json)?;
+        return Err(BodyError::NotAnObject);
+    }
+    let mut members = Vec::with_capacity(16);
+    let mut duplicate = None;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let read = reader
+        .deserialize_map(TopLevel { text, members: &mut members, duplicate: &mut duplicate })
+        .and_then(|()| reader.end());
+    match (duplicate, read) {
+        (Some(key), _) => Err(BodyError::DuplicateKey(key)),
+        (None, Err(error)) => Err(not_json(error)),
+        (None, Ok(())) => Ok(Scanned { members, opening: opening + 1, length: body.len() }),
+    }
+}
+
+impl Scanned {
+    /// The bytes of a field's value.
+    pub fn value<'b>(&self, body: &'b [u8], key: &str) -> Option<&'b [u8]> {
+        let member = self.members.iter().find(|member| member.key == key)?;
+        body.get(member.value.clone())
+    }
+
+    /// The model that the app asks for.
+    pub fn model(&self, body: &[u8]) -> Result<String, BodyError> {
+        let wrong = BodyError::WrongType { field: "model", expected: "a string that names a model" };
+        let value = self.value(body, "model").ok_or_else(|| wrong.clone())?;
+        serde_json::from_slice(value).map_err(|_| wrong)
+    }
+
+    /// Whether the app asks for a stream.
+    pub fn stream(&self, body: &[u8]) -> Result<bool, BodyError> {
+        match self.value(body, "stream") {
+            None | Some(b"false" | b"null") => Ok(false),
+            Some(b"true") => Ok(true),
+            Some(_) => Err(BodyError::WrongType { field: "stream", expected: "true or false" }),
+        }
+    }
+
+    /// Refuses fields that would be passed on without being honoured.
+    pub fn refuse_unsupported(&self) -> Result<(), BodyError> {
+        match NOT_HONOURED.into_iter().find(|field| self.has(field)) {
+            Some(field) => Err(BodyError::Unsupported(field)),
+            None => Ok(()),
+        }
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.members.iter().any(|member| member.key == key)
+    }
+
+    /// The fields that a candidate's body sets, in the order that decides: what the route sets when the app does not,
+    /// what the app says, what the route always sets, what the provider always sets. The model is the provider's name
+    /// for it.
+    pub fn changes(&self, route: &Route, candidate: &Candidate) -> Vec<(String, serde_json::Value)> {
+        let mut changes: Vec<(String, serde_json::Value)> =
+            vec![("model".to_owned(), candidate.endpoint.upstream_model.clone().into())];
+        let mut set = |fields: &BodyFields, only_absent: bool| {
+            for (key, value) in &fields.0 {
+                if only_absent && self.has(key) {
+                    continue;
+                }
+                match changes.iter_mut().find(|(changed, _)| changed == key) {
+                    Some((_, old)) => *old = value.clone(),
+                    None => changes.push((key.clone(), value.clone())),
+                }
+            }
+        };
+        set(&route.defaults, true);
+        set(&route.overrides, false);
+        set(&candidate.endpoint.force, false);
+        changes
+    }
+
+    /// The body with these fields set, as pieces of the original and new values.
+    pub fn rewrite(&self, changes: &[(String, serde_json::Value)]) -> Vec<Piece> {
+        let json = |value: &serde_json::Value| serde_json::to_vec(value).expect("a JSON value is JSON");
+        let mut pieces = vec![Piece::Kept(0..self.opening)];
+        let mut inserted = Vec::new();
+        for (key, value) in changes.iter().filter(|(key, _)| !self.has(key)) {
+            inserted.extend(json(&serde_json::Value::String(key.clone())));
+            inserted.push(b':');
+            inserted.extend(json(value));
+            inserted.push(b',');
+        }
+        if self.members.is_empty() {
+            inserted.pop();
+        }
+        if !inserted.is_empty() {
+            pieces.push(Piece::New(inserted));
+        }
+        let mut kept = self.opening;
+        for member in &self.members {
+            if let Some((_, value)) = changes.iter().find(|(key, _)| *key == member.key) {
+                pieces.push(Piece::Kept(kept..member.value.start));
+                pieces.push(Piece::New(json(value)));
+                kept = member.value.end;
+            }
+        }
+        pieces.push(Piece::Kept(kept..self.length));
+        pieces.retain(|piece| !matches!(piece, Piece::Kept(range) if range.is_empty()));
+        pieces
+    }
+}
+
+/// Notes the fields of the outermost object.
+struct TopLevel<'a> {
+    text: &'a str,
+    members: &'a mut Vec<Member>,
+    duplicate: &'a mut Option<String>,
+}
+
+impl<'de> Visitor<'de> for TopLevel<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut seen = Keys::default();
+        while let Some(key) = map.next_key::<String>()? {
+            seen.note(&key, self.duplicate)?;
+            let raw: &'de RawValue = map.next_value()?;
+            let value = raw.get();
+            if value.starts_with(['{', '[']) {
+                let mut nested = serde_json::Deserializer::from_str(value);
+                nested.deserialize_any(Nested { duplicate: self.duplicate }).map_err(de::Error::custom)?;
+            }
+            let start = value.as_ptr() as usize - self.text.as_ptr() as usize;
+            self.members.push(Member { key, value: start..start + value.len() });
+        }
+        Ok(())
+    }
+}
+
+/// Walks a value of any depth and refuses duplicate keys.
+struct Nested<'a> {
+    duplicate: &'a mut Option<String>,
+}
+
+impl<'de> de::DeserializeSeed<'de> for Nested<'_> {
+    type Value = ();
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Nested<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut seen = Keys::default();
+        while let Some(key) = map.next_key::<String>()? {
+            seen.note(&key, self.duplicate)?;
+            map.next_value_seed(Nested { duplicate: self.duplicate })?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
+        while sequence.next_element_seed(Nested { duplicate: self.duplicate })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// The keys of one object. Few are compared one by one; many are hashed, so that no body takes quadratic time.
+#[derive(Default)]
+struct Keys {
+    few: Vec<String>,
+    many: HashSet<String>,
+}
+
+impl Keys {
+    const FEW: usize = 16;
+
+    fn note<E: de::Error>(&mut self, key: &str, duplicate: &mut Option<String>) -> Result<(), E> {
+        let is_new = if self.many.is_empty() && self.few.len() < Self::FEW {
+            let is_new = !self.few.iter().any(|seen| seen == key);
+            self.few.push(key.to_owned());
+            is_new
+        } else {
+            self.many.extend(self.few.drain(..));
+            self.many.insert(key.to_owned())
+        };
+        if is_new {
+            return Ok(());
+        }
+        *duplicate = Some(key.to_owned());
+        Err(E::custom("duplicate key"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

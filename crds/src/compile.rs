@@ -1,0 +1,342 @@
+//! What the manifests mean for one workload: its snapshot, the keys it needs, and findings about the objects.
+//!
+//! Pure and infallible: a bad object is left out and leaves a finding, a bad policy refuses what it might select, and
+//! nothing stops anything else. Called by the sidecar's folder mode, by `explain` and by the operator.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::check;
+use crate::finding::{Finding, Kind, Severity};
+use crate::limits::Limits;
+use crate::manifests::Manifests;
+use crate::name::{ModelPattern, ObjectName, Workload};
+use crate::policy::{DataPolicySpec, Enforcement};
+use crate::problem::Problem;
+use crate::residency;
+use crate::route::{ModelRouteSpec, TierSpec};
+use crate::secret::Secret;
+use crate::selector::absent_or_matches;
+use crate::snapshot::{KeyName, Keys, Refused, Route, Snapshot, Tier};
+use crate::vendors::Vendors;
+
+mod candidate;
+
+pub(crate) use candidate::endpoint_problems;
+
+use candidate::{Offer, Targets};
+
+/// What the manifests mean for one workload.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What its sidecar obeys.
+    pub snapshot: Snapshot,
+    /// The values that the snapshot names: only those that it needs.
+    pub keys: Keys,
+    /// What there is to say about the objects that concern it, worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// What `manifests` mean for `workload` at `now`.
+pub fn compile(manifests: &Manifests, workload: &Workload, now: Timestamp) -> Compiled {
+    let vendors = Vendors::built_in();
+    let mut findings = Vec::new();
+    let (policies, audits) = governing(manifests, workload, &mut findings);
+    if !policies.iter().any(|limits| limits.opens) {
+        warn_of_closed_door(manifests, &policies, &mut findings);
+    }
+    let mut assembly = Assembly {
+        targets: Targets::new(manifests, &vendors, workload, &mut findings),
+        policies: &policies,
+        now,
+        findings,
+        next_ordinal: 0,
+        keys: Keys::new(),
+    };
+    let routes = winners(manifests, workload, &mut assembly.findings)
+        .into_iter()
+        .map(|(name, models)| assembly.route(name, models, &manifests.routes[name].spec))
+        .collect();
+    let Assembly { mut findings, keys, .. } = assembly;
+    findings.sort();
+    findings.dedup();
+    let snapshot = Snapshot { workload: workload.clone(), policies, audits, routes };
+    Compiled { snapshot, keys, findings }
+}
+
+/// The policies that select the workload: those that refuse, and those that only count.
+fn governing(
+    manifests: &Manifests,
+    workload: &Workload,
+    findings: &mut Vec<Finding>,
+) -> (Vec<Limits>, Vec<Limits>) {
+    let (mut policies, mut audits) = (Vec::new(), Vec::new());
+    let might_select = |name: &ObjectName| {
+        name.namespace == manifests.root_namespace || name.namespace == workload.namespace
+    };
+    for (name, why) in manifests.unreadable_policies.iter().filter(|(name, _)| might_select(name)) {
+        findings.push(Finding {
+            severity: Severity::Error,
+            kind: Kind::DataPolicy,
+            object: name.clone(),
+            code: "PolicyInvalid",
+            message: why.clone(),
+        });
+        policies.push(Limits::invalid(name.clone(), why.clone()));
+    }
+    for (name, spec) in manifests.policies.iter().filter(|(name, _)| might_select(name)) {
+        let problems = policy_problems(manifests, name, spec);
+        if !selects(manifests, name, spec, workload) {
+            continue;
+        }
+        if problems.is_empty() {
+            let limits =
+                Limits::new(name.clone(), spec, &manifests.root_namespace, attested_in(manifests, name, spec));
+            match spec.enforcement {
+                Enforcement::Enforce => policies.push(limits),
+                Enforcement::Audit => audits.push(limits),
+            }
+            continue;
+        }
+        let why = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ");
+        findings.push(Finding {
+            severity: Severity::Error,
+            kind: Kind::DataPolicy,
+            object: name.clone(),
+            code: "PolicyInvalid",
+            message: why.clone(),
+        });
+        policies.push(Limits::invalid(name.clone(), why));
+    }
+    (policies, audits)
+}
+
+fn policy_problems(manifests: &Manifests, name: &ObjectName, spec: &DataPolicySpec) -> Vec<Problem> {
+    let mut problems = check::policy(spec);
+    if spec.namespace_selector.is_some() && name.namespace != manifests.root_namespace {
+        problems.push(Problem {
+            path: "spec.namespaceSelector".to_owned(),
+            message: format!(
+                "may only be set in the root namespace {}; elsewhere a policy governs its own namespace",
+                manifests.root_namespace
+            ),
+        });
+    }
+    problems
+}
+
+/// Whether a policy selects the workload. One whose selectors can't be used selects all that it might.
+fn selects(manifests: &Manifests, name: &ObjectName, spec: &DataPolicySpec, workload: &Workload) -> bool {
+    let is_root = name.namespace == manifests.root_namespace;
+    let namespace = if is_root {
+        absent_or_matches(spec.namespace_selector.as_ref(), &manifests.namespace_labels(&workload.namespace))
+    } else {
+        name.namespace == workload.namespace
+    };
+    let account =
+        spec.service_account_names.as_ref().is_none_or(|names| names.contains(&workload.service_account));
+    namespace && account && absent_or_matches(spec.pod_selector.as_ref(), &workload.labels)
+}
+
+/// The namespaces whose providers a policy believes.
+fn attested_in(manifests: &Manifests, name: &ObjectName, spec: &DataPolicySpec) -> BTreeSet<String> {
+    match &spec.evidence.attested_in {
+        None => BTreeSet::from([manifests.root_namespace.clone(), name.namespace.clone()]),
+        Some(attested) => {
+            let homes: BTreeSet<&String> = manifests.providers.keys().map(|name| &name.namespace).collect();
+            homes
+                .into_iter()
+                .filter(|home| attested.namespace_selector.matches(&manifests.namespace_labels(home)))
+                .cloned()
+                .collect()
+        }
+    }
+}
+
+/// Says which policy would have opened the door, had it set regions or enforced.
+fn warn_of_closed_door(manifests: &Manifests, policies: &[Limits], findings: &mut Vec<Finding>) {
+    let mut say = |object: &ObjectName, message: &str| {
+        findings.push(Finding {
+            severity: Severity::Warning,
+            kind: Kind::DataPolicy,
+            object: object.clone(),
+            code: "NoDataPolicy",
+            message: message.to_owned(),
+        });
+    };
+    for limits in policies.iter().filter(|limits| limits.invalid.is_none()) {
+        if limits.policy.namespace == manifests.root_namespace {
+            say(&limits.policy, "it sets no inferenceRegions, so it allows nothing; set them, or [Worldwide]");
+        }
+    }
+    for (name, spec) in &manifests.policies {
+        if spec.enforcement == Enforcement::Audit && name.namespace == manifests.root_namespace {
+            say(name, "its enforcement is Audit, which allows nothing; another policy must enforce");
+        }
+    }
+}
+
+/// The routes that answer the workload, and the model names that each has won.
+fn winners<'a>(
+    manifests: &'a Manifests,
+    workload: &Workload,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<&'a ObjectName, Vec<ModelPattern>> {
+    let mut claims: BTreeMap<ModelPattern, Vec<&ObjectName>> = BTreeMap::new();
+    for (name, route) in &manifests.routes {
+        let mut problems = check::route(&route.spec);
+        let is_root = name.namespace == manifests.root_namespace;
+        if route.spec.namespace_selector.is_some() && !is_root {
+            problems.push(Problem {
+                path: "spec.namespaceSelector".to_owned(),
+                message: format!("may only be set in the root namespace {}", manifests.root_namespace),
+            });
+        }
+        if let Some(finding) = invalid(Kind::ModelRoute, name, &problems) {
+            findings.push(finding);
+            continue;
+        }
+        let selected = match &route.spec.namespace_selector {
+            Some(selector) => selector.matches(&manifests.namespace_labels(&workload.namespace)),
+            None => name.namespace == workload.namespace,
+        };
+        if selected && absent_or_matches(route.spec.pod_selector.as_ref(), &workload.labels) {
+            for model in &route.spec.models {
+                claims.entry(ModelPattern(model.clone())).or_default().push(name);
+            }
+        }
+    }
+    let mut won: BTreeMap<&ObjectName, Vec<ModelPattern>> = BTreeMap::new();
+    for (pattern, mut names) in claims {
+        // A namespace's own before the root's, then the older, then by name.
+        names.sort_by_key(|name| {
+            let created = manifests.routes[*name].created;
+            (name.namespace != workload.namespace, created.is_none(), created, *name)
+        });
+        let (winner, losers) = names.split_first().expect("a claim has at least one route");
+        for loser in losers.iter().filter(|loser| loser.namespace == winner.namespace) {
+            findings.push(Finding {
+                severity: Severity::Error,
+                kind: Kind::ModelRoute,
+                object: (*loser).clone(),
+                code: "Conflicted",
+                message: format!("model `{}` is already answered by {winner}", pattern.0),
+            });
+        }
+        won.entry(winner).or_default().push(pattern);
+    }
+    won
+}
+
+pub(crate) fn invalid(kind: Kind, object: &ObjectName, problems: &[Problem]) -> Option<Finding> {
+    if problems.is_empty() {
+        return None;
+    }
+    let message = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ");
+    Some(Finding { severity: Severity::Error, kind, object: object.clone(), code: "Invalid", message })
+}
+
+/// Puts a snapshot's routes together.
+struct Assembly<'a> {
+    targets: Targets<'a>,
+    policies: &'a [Limits],
+    now: Timestamp,
+    findings: Vec<Finding>,
+    next_ordinal: usize,
+    keys: Keys,
+}
+
+impl Assembly<'_> {
+    fn route(&mut self, name: &ObjectName, models: Vec<ModelPattern>, spec: &ModelRouteSpec) -> Route {
+        let tiers: Vec<Tier> = spec.tiers.iter().map(|tier| self.tier(name, tier)).collect();
+        if tiers.iter().all(|tier| tier.candidates.is_empty()) {
+            self.say(name, "NoEligibleProvider", "no target is left; each one's reasons are with the target".to_owned());
+        }
+        Route {
+            name: name.clone(),
+            models,
+            tiers,
+            timeouts: spec.timeouts.clone(),
+            attempts: spec.attempts.and_then(|most| usize::try_from(most).ok()),
+            defaults: spec.defaults.clone(),
+            overrides: spec.overrides.clone(),
+        }
+    }
+
+    fn tier(&mut self, route: &ObjectName, spec: &TierSpec) -> Tier {
+        let mut tier = Tier { balance: spec.balance, candidates: Vec::new(), refused: Vec::new() };
+        for target in &spec.targets {
+            let offers = self.targets.offers(route, target);
+            if offers.is_empty() {
+                let message = format!("no provider that this namespace may use serves model `{}`", target.model);
+                self.say(route, "NoProviderServesModel", message);
+            }
+            for offer in offers {
+                match offer {
+                    Offer::Refused(refused) => self.refuse(route, &mut tier, refused),
+                    Offer::Candidate { mut candidate, keys } => {
+                        let name = (&candidate.provider, &candidate.model);
+                        if tier.candidates.iter().any(|other| (&other.provider, &other.model) == name) {
+                            continue;
+                        }
+                        self.warn(&candidate.provider, &candidate.facts);
+                        let reasons = residency::objections(self.policies, &candidate.facts, self.now);
+                        if reasons.is_empty() {
+                            candidate.ordinal = self.next_ordinal;
+                            self.next_ordinal += 1;
+                            self.keys.extend(keys);
+                            tier.candidates.push(*candidate);
+                        } else {
+                            let refused =
+                                Refused { provider: candidate.provider, model: candidate.model, reasons };
+                            tier.refused.push(refused);
+                        }
+                    }
+                }
+            }
+        }
+        tier
+    }
+
+    fn refuse(&mut self, route: &ObjectName, tier: &mut Tier, refused: Refused) {
+        for reason in &refused.reasons {
+            let code = match reason.code.as_str() {
+                "consumer_not_allowed" => "RefNotPermitted",
+                "provider_not_found" => "ProviderNotFound",
+                "model_not_served" => "ModelNotServed",
+                _ => continue,
+            };
+            self.say(route, code, format!("{}: {}", refused.provider, reason.message));
+        }
+        tier.refused.push(refused);
+    }
+
+    fn warn(&mut self, provider: &ObjectName, facts: &crate::facts::Facts) {
+        for (policy, warning) in residency::warnings(self.policies, facts, self.now) {
+            self.findings.push(Finding {
+                severity: Severity::Warning,
+                kind: Kind::LLMProvider,
+                object: provider.clone(),
+                code: warning.code(),
+                message: format!("{warning} (policy {policy})"),
+            });
+        }
+    }
+
+    fn say(&mut self, route: &ObjectName, code: &'static str, message: String) {
+        self.findings.push(Finding {
+            severity: Severity::Error,
+            kind: Kind::ModelRoute,
+            object: route.clone(),
+            code,
+            message,
+        });
+    }
+}
+
+/// A candidate's keys, by name.
+type CandidateKeys = Vec<(KeyName, Secret)>;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! The snapshot: what one workload's sidecar obeys.
+//!
+//! `compile` makes it, a sidecar holds it, `explain` shows it. It can't hold a secret: credentials and header values are
+//! named by [`KeyName`] and travel beside it. Of a refused provider it has the name and the reasons, and nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::facts::Facts;
+use crate::fields::BodyFields;
+use crate::limits::Limits;
+use crate::name::{ModelPattern, ObjectName, Workload};
+use crate::objection::{Objection, snake_case};
+use crate::price::Price;
+use crate::route::{Balance, Timeouts};
+use crate::simulation::Simulation;
+
+/// What one workload's sidecar obeys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// Whose it is.
+    pub workload: Workload,
+    /// The policies that a candidate must pass, each of them.
+    pub policies: Vec<Limits>,
+    /// Policies that only count what they would refuse.
+    pub audits: Vec<Limits>,
+    /// The routes that answer this workload, by name.
+    pub routes: Vec<Route>,
+}
+
+/// One route, for the model names that it won.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// The ModelRoute.
+    pub name: ObjectName,
+    /// The names it answers for.
+    pub models: Vec<ModelPattern>,
+    /// Who may answer, first tier first.
+    pub tiers: Vec<Tier>,
+    /// How long a call waits.
+    pub timeouts: Timeouts,
+    /// How many candidates are tried for one call; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<usize>,
+    /// Body fields that are set when the app does not set them.
+    pub defaults: BodyFields,
+    /// Body fields that are always set.
+    pub overrides: BodyFields,
+}
+
+/// Candidates that stand in for each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tier {
+    /// How their order is drawn.
+    pub balance: Balance,
+    /// Those that nothing objected to when this was compiled.
+    pub candidates: Vec<Candidate>,
+    /// Those that are out, and why.
+    pub refused: Vec<Refused>,
+}
+
+/// One model at one provider.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Candidate {
+    /// The place of this candidate among all of the snapshot, from 0.
+    pub ordinal: usize,
+    /// The provider.
+    pub provider: ObjectName,
+    /// The model, as routes call it.
+    pub model: String,
+    /// Its share under balance Weight.
+    pub weight: u32,
+    /// What it costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// What is known of it; judged again before each call.
+    pub facts: Facts,
+    /// How it is called.
+    pub endpoint: Endpoint,
+}
+
+/// How a candidate is called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// The dialect and the place.
+    pub target: Target,
+    /// What the provider calls the model.
+    pub upstream_model: String,
+    /// Body fields that are always set for this provider.
+    pub force: BodyFields,
+}
+
+/// Where a call goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Target {
+    /// A server that speaks OpenAI's dialect.
+    OpenAI {
+        /// Such as `https://api.eu.mistral.ai/v1`.
+        base_url: String,
+        /// Headers that carry secrets or values of the provider's owner.
+        headers: Vec<KeyedHeader>,
+        /// PEM certificates trusted instead of the public roots.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ca_bundle: Option<String>,
+        /// Networks that may be dialled though they are not public.
+        allowed_addresses: Vec<IpNet>,
+    },
+    /// Answered inside the sidecar.
+    Simulated(Simulation),
+}
+
+/// A header whose value travels with the keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyedHeader {
+    /// The header's name.
+    pub name: String,
+    /// Which key holds its value.
+    pub key: KeyName,
+}
+
+/// The name of a value that travels beside a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyName(pub String);
+
+/// A target that is out, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    /// The provider.
+    pub provider: ObjectName,
+    /// The model, as routes call it.
+    pub model: String,
+    /// Every reason.
+    pub reasons: Vec<Reason>,
+}
+
+/// One reason why a candidate is out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The stable word, in snake_case as on the wire.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+    /// The policy that says so; none when the reason is no policy's.
+    pub policy: Option<ObjectName>,
+}
+
+impl Reason {
+    /// What the residency decision says.
+    pub fn new(objection: &Objection, policy: Option<ObjectName>) -> Self {
+        Self { code: snake_case(objection.code()), message: objection.to_string(), policy }
+    }
+
+    /// Whether a policy, or the lack of one, says so.
+    pub fn is_policy(&self) -> bool {
+        self.policy.is_some() || self.code == "no_data_policy"
+    }
+}
+
+/// The content hash of a snapshot: equal content, equal revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Revision(pub String);
+
+impl Snapshot {
+    /// The first 16 hex digits of the SHA-256 of its JSON.
+    pub fn revision(&self) -> Revision {
+        let json = serde_json::to_vec(self).expect("a snapshot has only string keys");
+        let digest = Sha256::digest(&json);
+        let mut text = String::with_capacity(16);
+        for byte in &digest[..8] {
+            write!(text, "{byte:02x}").expect("a string takes any text");
+        }
+        Revision(text)
+    }
+
+    /// The route that answers for a model name: the most specific of all patterns.
+    pub fn route(&self, model: &str) -> Option<&Route> {
+        let best = |route: &&Route| {
+            route.models.iter().filter(|pattern| pattern.matches(model)).map(ModelPattern::specificity).max()
+        };
+        // `compile` has left each pattern with one route, so there are no ties.
+        self.routes.iter().filter(|route| best(route).is_some()).max_by_key(best)
+    }
+
+    /// All candidates, in the order of their ordinals.
+    pub fn candidates(&self) -> impl Iterator<Item = &Candidate> {
+        self.routes.iter().flat_map(|route| &route.tiers).flat_map(|tier| &tier.candidates)
+    }
+}
+
+/// Values that travel beside a snapshot, by name.
+pub type Keys = BTreeMap<KeyName, crate::secret::Secret>;
