@@ -203,3 +203,13 @@ impl Snapshot {
 
 /// Values that travel beside a snapshot, by name.
 pub type Keys = BTreeMap<KeyName, crate::secret::Secret>;
+
+/// Model names as people list them.
+pub struct ModelNames<'a>(pub &'a [ModelPattern]);
+
+impl std::fmt::Display for ModelNames<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.0.iter().map(|pattern| pattern.0.as_str()).collect();
+        f.write_str(&names.join(", "))
+    }
+}

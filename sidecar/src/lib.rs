@@ -1,1 +1,115 @@
-//! x
+//! Acts on a snapshot: takes a pod's model calls to a provider that may have the data.
+//!
+//! *Follow* ([`folder`] → [`table`]) → *listen* ([`listen`], [`guard`]) → *plan* ([`lotse_crds::plan`]) → *attempt*
+//! ([`attempt`], [`upstream`], [`tap`]) → *answer* ([`answer`], [`stream`]). [`serve`] has the life of a call in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub mod address;
+pub mod admin;
+pub mod answer;
+pub mod args;
+pub mod attempt;
+pub mod call;
+pub mod dial;
+pub mod failure;
+pub mod folder;
+pub mod guard;
+pub mod health;
+pub mod listen;
+pub mod metrics;
+mod moment;
+pub mod openai;
+pub mod record;
+pub mod report;
+pub mod retry_after;
+pub mod serve;
+pub mod simulate;
+pub mod sse;
+pub mod stream;
+pub mod table;
+pub mod tap;
+pub mod telemetry;
+pub mod upstream;
+
+use args::Run;
+use folder::FolderError;
+use listen::{ListenError, Service};
+use serve::App;
+
+/// A sidecar that answers.
+pub struct Running {
+    /// Where calls are taken.
+    pub calls: Vec<SocketAddr>,
+    /// Where `/snapshot` and `/explain` are answered.
+    pub admin: SocketAddr,
+    /// Where `/livez`, `/readyz` and `/metrics` are answered.
+    pub probes: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// Why a sidecar can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folder can't be used.
+    #[error("the manifests can't be used")]
+    Folder(#[from] FolderError),
+    /// A port can't be used.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The thread that follows the folder can't be made.
+    #[error("can't follow the folder")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Starts a sidecar on a folder: answers calls, and follows the folder from then on.
+pub async fn start(run: &Run) -> Result<Running, StartError> {
+    let app = Arc::new(App::default());
+    let folder = run.folder();
+    let follower = folder.start(&app)?;
+    let calls = run.listen.open().await?;
+    let admin = listen::bind(run.admin).await?;
+    let probes = listen::bind(run.probes).await?;
+    let addresses: Vec<SocketAddr> = calls.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let (stop, stopped) = watch::channel(false);
+    let mut running = Running {
+        admin: admin.local_addr().unwrap_or(run.admin),
+        probes: probes.local_addr().unwrap_or(run.probes),
+        calls: addresses,
+        stop,
+        tasks: JoinSet::new(),
+    };
+    report::started(&app, &running.lines());
+    for listener in calls {
+        running.tasks.spawn(listen::accept(listener, Service::Calls(app.clone()), stopped.clone()));
+    }
+    running.tasks.spawn(listen::accept(admin, Service::Admin(app.clone()), stopped.clone()));
+    running.tasks.spawn(listen::accept(probes, Service::Probes(app.clone()), stopped));
+    std::thread::Builder::new()
+        .name("folder".to_owned())
+        .spawn(move || folder.follow(follower, &app))
+        .map_err(StartError::Thread)?;
+    Ok(running)
+}
+
+impl Running {
+    fn lines(&self) -> [(&'static str, String); 3] {
+        let urls: Vec<String> = self.calls.iter().map(|address| format!("http://{address}/v1")).collect();
+        [
+            ("calls", urls.join("  ")),
+            ("admin", format!("http://{0}/snapshot  http://{0}/explain?model=", self.admin)),
+            ("probes", format!("http://{0}/livez  http://{0}/readyz  http://{0}/metrics", self.probes)),
+        ]
+    }
+
+    /// Takes no more connections, and lets calls end.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}

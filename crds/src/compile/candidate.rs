@@ -177,6 +177,9 @@ struct MissingSecret(SecretKeyRef);
 fn endpoint<'a>(spec: &'a LLMProviderSpec, vendors: &'a Vendors) -> (Option<Api>, Option<&'a str>) {
     let vendor = vendors.get(&spec.vendor);
     let api = spec.api.or(vendor.map(|vendor| vendor.api));
+    if api == Some(Api::Simulated) {
+        return (api, None);
+    }
     let base_url = spec.base_url.as_deref().or(vendor.and_then(|vendor| vendor.base_url.as_deref()));
     (api, base_url)
 }

@@ -1,0 +1,237 @@
+//! Opens connections: resolves a name, keeps only addresses that may be dialled, connects to one of those very
+//! addresses (no second look-up), and speaks TLS on it. Called by `upstream` alone.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use hickory_resolver::TokioResolver;
+use ipnet::IpNet;
+use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::address;
+
+/// Where a provider listens, and how its connections are made.
+pub struct Place {
+    host: String,
+    port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    allowed: Vec<IpNet>,
+    resolver: Arc<Resolver>,
+}
+
+/// Resolves names; made when the first name is asked for.
+#[derive(Default)]
+pub struct Resolver(OnceLock<TokioResolver>);
+
+/// Why no connection could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The name has no address, or nobody could be asked.
+    #[error("its name can't be resolved")]
+    Unresolved(#[source] Box<hickory_resolver::net::NetError>),
+    /// The resolver's configuration can't be read.
+    #[error("the resolver's configuration can't be read")]
+    NoResolver(#[source] Box<hickory_resolver::net::NetError>),
+    /// None of its addresses may be dialled.
+    #[error("its address {0} {1}")]
+    Forbidden(IpAddr, &'static str),
+    /// Nobody listens, or nobody answers.
+    #[error("nobody listens there")]
+    Refused(#[source] io::Error),
+    /// The TLS handshake failed.
+    #[error("TLS fails: {0}")]
+    Tls(#[source] io::Error),
+}
+
+/// Why a place can't be made from a snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// The base URL is none.
+    #[error("its base URL can't be used")]
+    BaseUrl,
+    /// The CA bundle holds no certificate that can be read.
+    #[error("its tls.caBundle can't be read")]
+    CaBundle,
+}
+
+/// TLS as providers of a snapshot share it: the public roots are parsed once.
+#[derive(Default)]
+pub struct TlsRoots(OnceLock<Arc<rustls::ClientConfig>>);
+
+impl TlsRoots {
+    fn public(&self) -> Arc<rustls::ClientConfig> {
+        let make = || {
+            let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+            Arc::new(config(roots))
+        };
+        self.0.get_or_init(make).clone()
+    }
+}
+
+/// HTTP/1.1 over TLS 1.2 or 1.3, trusting `roots`. Environment variables change nothing here: no key log, no roots of
+/// the machine.
+fn config(roots: rustls::RootCertStore) -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("aws-lc-rs has the default versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config
+}
+
+impl Place {
+    /// The place behind a base URL.
+    pub fn new(
+        url: &http::Uri,
+        ca_bundle: Option<&str>,
+        allowed: &[IpNet],
+        shared: (&TlsRoots, &Arc<Resolver>),
+    ) -> Result<Self, PlaceError> {
+        let host = url.host().ok_or(PlaceError::BaseUrl)?.trim_matches(['[', ']']).to_owned();
+        let is_tls = url.scheme_str() == Some("https");
+        let tls = if is_tls {
+            let config = match ca_bundle {
+                None => shared.0.public(),
+                Some(pem) => Arc::new(config(bundle(pem)?)),
+            };
+            let name = ServerName::try_from(host.clone()).map_err(|_| PlaceError::BaseUrl)?;
+            Some((TlsConnector::from(config), name))
+        } else {
+            None
+        };
+        let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        Ok(Self { host, port, tls, allowed: allowed.to_vec(), resolver: shared.1.clone() })
+    }
+
+    /// A fresh connection.
+    pub async fn dial(&self) -> Result<Wire, DialError> {
+        let tcp = self.connect(&self.addresses().await?).await?;
+        tcp.set_nodelay(true).map_err(DialError::Refused)?;
+        let Some((connector, name)) = &self.tls else { return Ok(Wire::Plain(tcp)) };
+        let tls = connector.connect(name.clone(), tcp).await.map_err(DialError::Tls)?;
+        Ok(Wire::Tls(Box::new(tls)))
+    }
+
+    /// The addresses that may be dialled.
+    async fn addresses(&self) -> Result<Vec<IpAddr>, DialError> {
+        let all = match self.host.parse() {
+            Ok(address) => vec![address],
+            Err(_) => self.resolver.resolve(&self.host).await?,
+        };
+        let mut forbidden = None;
+        let mut allowed = Vec::with_capacity(all.len());
+        for address in all {
+            match address::refusal(address, self.tls.is_none(), &self.allowed) {
+                None => allowed.push(address),
+                Some(why) => forbidden = Some(DialError::Forbidden(address, why)),
+            }
+        }
+        match forbidden {
+            Some(error) if allowed.is_empty() => Err(error),
+            _ => Ok(allowed),
+        }
+    }
+
+    async fn connect(&self, addresses: &[IpAddr]) -> Result<TcpStream, DialError> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in addresses {
+            match TcpStream::connect(SocketAddr::new(*address, self.port)).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(DialError::Refused(last))
+    }
+}
+
+fn bundle(pem: &str) -> Result<rustls::RootCertStore, PlaceError> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in rustls::pki_types::CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|_| PlaceError::CaBundle)?;
+        roots.add(certificate).map_err(|_| PlaceError::CaBundle)?;
+    }
+    if roots.is_empty() { Err(PlaceError::CaBundle) } else { Ok(roots) }
+}
+
+impl Resolver {
+    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, DialError> {
+        let resolver = if let Some(resolver) = self.0.get() {
+            resolver
+        } else {
+            let made = TokioResolver::builder_tokio()
+                .and_then(hickory_resolver::ResolverBuilder::build)
+                .map_err(|error| DialError::NoResolver(Box::new(error)))?;
+            self.0.get_or_init(|| made)
+        };
+        let found = resolver.lookup_ip(host).await.map_err(|error| DialError::Unresolved(Box::new(error)))?;
+        Ok(found.iter().collect())
+    }
+}
+
+/// A connection's bytes, with or without TLS.
+pub enum Wire {
+    /// Without.
+    Plain(TcpStream),
+    /// With.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

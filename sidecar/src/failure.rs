@@ -1,0 +1,297 @@
+//! Every way in which a call ends without an answer, and how the caller is told: status, code, words.
+//! Pure. One exhaustive match for each; the vocabulary is DESIGN.md's, in snake_case on the wire.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use lotse_crds::name::ObjectName;
+use lotse_crds::plan::Refusal;
+use lotse_crds::snapshot::Reason;
+use serde::Serialize;
+
+/// Why a call ended without an answer.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// The request can't be understood.
+    InvalidRequest(String),
+    /// There is no such endpoint.
+    NoSuchEndpoint,
+    /// A field would not be honoured.
+    UnsupportedField(String),
+    /// No policy opens the door for this workload.
+    NoDataPolicy(Vec<Excluded>),
+    /// Policies refuse every candidate.
+    PolicyDenied(Vec<Excluded>),
+    /// A browser's page calls.
+    OriginRefused,
+    /// No route answers for the model.
+    ModelNotFound {
+        /// The model.
+        model: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// No candidate is left, and not because of a policy.
+    NoEligibleProvider(Vec<Excluded>),
+    /// The endpoint knows another method.
+    MethodNotAllowed(&'static str),
+    /// The body is too large.
+    PayloadTooLarge,
+    /// The body is not plain JSON.
+    UnsupportedMediaType(String),
+    /// The call was meant for another host.
+    MisdirectedRequest,
+    /// Every candidate that was tried asks to wait.
+    RateLimited {
+        /// The shortest wait that any of them named.
+        wait: Option<Duration>,
+    },
+    /// Every candidate that was tried failed.
+    AllProvidersFailed,
+    /// There is nothing to obey yet.
+    NotConfigured,
+    /// The call took longer than the route allows.
+    DeadlineExceeded,
+    /// A stream broke off after its first content.
+    StreamCut(AttemptError),
+}
+
+/// A candidate that is out, as callers are told: one entry a provider and policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Excluded {
+    /// The provider, as `namespace/name`.
+    pub provider: ObjectName,
+    /// The model, as routes call it.
+    pub model: String,
+    /// The stable words.
+    pub reasons: Vec<String>,
+    /// The policy that says so, if one does.
+    pub policy: Option<ObjectName>,
+    /// The sentences for people.
+    pub message: String,
+}
+
+/// How one attempt ended without an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptError {
+    /// No connection was made.
+    Unreachable(String),
+    /// Nothing came in time.
+    Timeout(&'static str),
+    /// The provider answered with another status than 2xx.
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// How long it asks to wait.
+        wait: Option<Duration>,
+    },
+    /// The provider answered with something that is no answer.
+    BrokenAnswer(String),
+    /// The answer broke off.
+    Cut,
+}
+
+/// One attempt, as callers and logs are told.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptNote {
+    /// The provider, as `namespace/name`.
+    pub provider: ObjectName,
+    /// The model, as routes call it.
+    pub model: String,
+    /// The stable word.
+    pub code: &'static str,
+    /// The provider's status, if it gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// A sentence for people. It never holds what the provider wrote.
+    pub message: String,
+}
+
+impl AttemptError {
+    /// The stable word.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Timeout(_) => "timeout",
+            Self::Status { status, .. } => match status.as_u16() {
+                300..=399 => "redirect_refused",
+                401 | 403 => "unauthorized",
+                404 => "not_found",
+                408 => "timeout",
+                429 => "rate_limited",
+                503 | 529 => "overloaded",
+                500..=599 => "server_error",
+                _ => "unexpected_status",
+            },
+            Self::BrokenAnswer(_) => "broken_answer",
+            Self::Cut => "cut",
+        }
+    }
+
+    /// Whether this is the provider's own fault, and so counts towards an outage: unreachable, overload, 5xx, timeout.
+    pub fn is_own_fault(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut => true,
+            Self::Status { status, .. } => status.is_server_error() || *status == StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+
+    /// The provider's status, if it gave one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(status.as_u16()),
+            Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut => None,
+        }
+    }
+
+    /// A sentence for people.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Unreachable(why) => format!("could not be reached: {why}"),
+            Self::Timeout(what) => format!("{what} in time"),
+            Self::Status { status, .. } if status.is_redirection() => {
+                format!("answered {}; redirects are neither followed nor passed on", status.as_u16())
+            }
+            Self::Status { status, .. } => format!("answered {}", status.as_u16()),
+            Self::BrokenAnswer(why) => format!("sent what is no answer: {why}"),
+            Self::Cut => "broke off its answer".to_owned(),
+        }
+    }
+}
+
+impl Failure {
+    /// The stable word.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) | Self::NoSuchEndpoint => "invalid_request",
+            Self::UnsupportedField(_) => "unsupported_field",
+            Self::NoDataPolicy(_) => "no_data_policy",
+            Self::PolicyDenied(_) => "policy_denied",
+            Self::OriginRefused => "origin_refused",
+            Self::ModelNotFound { .. } => "model_not_found",
+            Self::NoEligibleProvider(_) => "no_eligible_provider",
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::MisdirectedRequest => "misdirected_request",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::AllProvidersFailed | Self::StreamCut(_) => "all_providers_failed",
+            Self::NotConfigured => "not_configured",
+            Self::DeadlineExceeded => "deadline_exceeded",
+        }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::InvalidRequest(_) | Self::UnsupportedField(_) => StatusCode::BAD_REQUEST,
+            Self::NoDataPolicy(_) | Self::PolicyDenied(_) | Self::OriginRefused => StatusCode::FORBIDDEN,
+            Self::NoSuchEndpoint | Self::ModelNotFound { .. } | Self::NoEligibleProvider(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::AllProvidersFailed | Self::StreamCut(_) => StatusCode::BAD_GATEWAY,
+            Self::NotConfigured => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// The sentence for the caller.
+    pub fn message(&self) -> String {
+        match self {
+            Self::InvalidRequest(why) | Self::UnsupportedField(why) | Self::UnsupportedMediaType(why) => why.clone(),
+            Self::NoSuchEndpoint => {
+                "there is no such endpoint; there are POST /v1/chat/completions and GET /v1/models".to_owned()
+            }
+            Self::NoDataPolicy(_) => "no DataPolicy lets this workload's data go anywhere; an enforcing DataPolicy of the root namespace that sets inferenceRegions must select it".to_owned(),
+            Self::PolicyDenied(excluded) => {
+                format!("data protection policy refuses every provider of this model: {}", told(excluded))
+            }
+            Self::OriginRefused => "calls from a browser's page are refused: a page of somebody else could use this port".to_owned(),
+            Self::ModelNotFound { model, known } if known.is_empty() => {
+                format!("no ModelRoute answers `{model}` for this workload, nor any other model")
+            }
+            Self::ModelNotFound { model, known } => {
+                format!("no ModelRoute answers `{model}` for this workload; there are {}", known.join(", "))
+            }
+            Self::NoEligibleProvider(excluded) => format!("no provider is left for this model: {}", told(excluded)),
+            Self::MethodNotAllowed(allowed) => format!("must be {allowed}"),
+            Self::PayloadTooLarge => "the body must be at most 32 MiB".to_owned(),
+            Self::MisdirectedRequest => {
+                "the Host header must name this port: 127.0.0.1, [::1] or localhost".to_owned()
+            }
+            Self::RateLimited { .. } => "every provider that may be used asks to wait".to_owned(),
+            Self::AllProvidersFailed => "every provider that may be used failed; metadata.attempts says how".to_owned(),
+            Self::NotConfigured => "no configuration has arrived yet; try again shortly".to_owned(),
+            Self::DeadlineExceeded => "the call took longer than the ModelRoute's timeouts.totalSeconds".to_owned(),
+            Self::StreamCut(why) => format!("the provider {}; what came before is incomplete", why.message()),
+        }
+    }
+
+    /// The candidates that are out.
+    pub fn excluded(&self) -> &[Excluded] {
+        match self {
+            Self::NoDataPolicy(excluded) | Self::PolicyDenied(excluded) | Self::NoEligibleProvider(excluded) => excluded,
+            Self::InvalidRequest(_)
+            | Self::NoSuchEndpoint
+            | Self::UnsupportedField(_)
+            | Self::OriginRefused
+            | Self::ModelNotFound { .. }
+            | Self::MethodNotAllowed(_)
+            | Self::PayloadTooLarge
+            | Self::UnsupportedMediaType(_)
+            | Self::MisdirectedRequest
+            | Self::RateLimited { .. }
+            | Self::AllProvidersFailed
+            | Self::NotConfigured
+            | Self::DeadlineExceeded
+            | Self::StreamCut(_) => &[],
+        }
+    }
+
+    /// Why a plan without attempts has none. `opens` says whether any policy opens the door.
+    pub fn of_empty_plan(refused: &[Refusal<'_>], opens: bool) -> Self {
+        let excluded: Vec<Excluded> = refused.iter().flat_map(Excluded::of).collect();
+        if !opens {
+            Self::NoDataPolicy(excluded)
+        } else if refused.iter().any(|refusal| refusal.reasons.iter().any(Reason::is_policy)) {
+            Self::PolicyDenied(excluded)
+        } else {
+            Self::NoEligibleProvider(excluded)
+        }
+    }
+}
+
+fn told(excluded: &[Excluded]) -> String {
+    if excluded.is_empty() {
+        return "its ModelRoute has no target that this workload may use".to_owned();
+    }
+    let sentence = |excluded: &Excluded| format!("{}: {}", excluded.provider, excluded.message);
+    excluded.iter().map(sentence).collect::<Vec<_>>().join("; ")
+}
+
+impl Excluded {
+    /// One entry for each policy that refuses, and one for what no policy says.
+    fn of(refusal: &Refusal<'_>) -> Vec<Self> {
+        let mut entries: Vec<Self> = Vec::new();
+        for reason in refusal.reasons.iter() {
+            if let Some(entry) = entries.iter_mut().find(|entry| entry.policy == reason.policy) {
+                entry.message = format!("{}, and {}", entry.message, reason.message);
+                if !entry.reasons.contains(&reason.code) {
+                    entry.reasons.push(reason.code.clone());
+                }
+            } else {
+                entries.push(Self {
+                    provider: refusal.provider.clone(),
+                    model: refusal.model.to_owned(),
+                    reasons: vec![reason.code.clone()],
+                    policy: reason.policy.clone(),
+                    message: reason.message.clone(),
+                });
+            }
+        }
+        entries
+    }
+}

@@ -1,0 +1,144 @@
+//! Follows a folder of manifests, for laptops and tests: the same snapshots as the operator's, without a cluster.
+//!
+//! The folder is read whole several times a second and compared by content: no notification can be missed. A change
+//! counts once two reads agree, so that a file that is being written is not judged half-way. A broken folder keeps the
+//! last good one in force and says what is wrong.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use lotse_crds::compile::{Compiled, compile};
+use lotse_crds::name::Workload;
+use lotse_crds::read::{ReadError, read};
+use lotse_crds::residency::utc_day;
+
+use crate::moment;
+use crate::report;
+use crate::serve::App;
+use crate::table::TableError;
+
+/// How often the folder is read.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// The texts of a folder's manifests, by file name.
+type Files = BTreeMap<String, String>;
+
+/// A folder of manifests, and for whom it is compiled.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Who calls.
+    pub workload: Workload,
+    /// The namespace of platform and data protection.
+    pub root_namespace: String,
+}
+
+/// Why a folder can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// It can't be read.
+    #[error("{0} can't be read")]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// There is nothing in it.
+    #[error("{0} holds no manifest; must hold .yaml, .yml or .json files")]
+    Empty(PathBuf),
+    /// Its manifests are wrong.
+    #[error("{}", told(.0))]
+    Wrong(Vec<ReadError>),
+    /// What it compiles to can't be used.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+fn told(errors: &[ReadError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl Folder {
+    /// Reads the folder for the first time and puts it in force. A folder that is broken from the start is an error.
+    pub fn start(&self, app: &App) -> Result<Follower, FolderError> {
+        let files = self.files()?;
+        if files.is_empty() {
+            return Err(FolderError::Empty(self.path.clone()));
+        }
+        let day = utc_day(moment::now());
+        self.apply(&files, app)?;
+        Ok(Follower { seen: files.clone(), applied: files, day })
+    }
+
+    /// The manifests, by file name; sub-folders are not read, as `kubectl apply -f` does not.
+    fn files(&self) -> Result<Files, FolderError> {
+        let unreadable = |error| FolderError::Unreadable(self.path.clone(), error);
+        let mut files = Files::new();
+        for entry in fs::read_dir(&self.path).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if is_manifest(&path) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let text = fs::read_to_string(&path).map_err(|error| FolderError::Unreadable(path, error))?;
+                files.insert(name, text);
+            }
+        }
+        Ok(files)
+    }
+
+    fn apply(&self, files: &Files, app: &App) -> Result<(), FolderError> {
+        let manifests = read(files, &self.root_namespace).map_err(FolderError::Wrong)?;
+        let Compiled { snapshot, keys, findings } = compile(&manifests, &self.workload, moment::now());
+        app.apply(snapshot, &keys)?;
+        report::findings(&findings);
+        Ok(())
+    }
+
+    /// Follows the folder for as long as the process lives. Blocks; give it a thread of its own.
+    pub fn follow(&self, mut follower: Follower, app: &Arc<App>) {
+        loop {
+            std::thread::sleep(PERIOD);
+            self.look(&mut follower, app);
+        }
+    }
+
+    fn look(&self, follower: &mut Follower, app: &App) {
+        let day = utc_day(moment::now());
+        let files = match self.files() {
+            Ok(files) => files,
+            Err(error) => {
+                // A failed read is no absence: what is in force stays.
+                if follower.seen != Files::new() {
+                    report::refused(&error);
+                    follower.seen = Files::new();
+                }
+                return;
+            }
+        };
+        let is_settled = files == follower.seen;
+        let is_new = files != follower.applied || day != follower.day;
+        follower.seen = files;
+        if !is_settled || !is_new {
+            return;
+        }
+        follower.applied.clone_from(&follower.seen);
+        follower.day = day;
+        match self.apply(&follower.seen, app) {
+            Ok(()) => report::applied(app),
+            Err(error) => report::refused(&error),
+        }
+    }
+}
+
+/// How far a folder has been followed.
+pub struct Follower {
+    seen: Files,
+    applied: Files,
+    day: Date,
+}
+
+fn is_manifest(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    matches!(ending, Some("yaml" | "yml" | "json")) && path.is_file()
+}

@@ -1,0 +1,155 @@
+//! What is counted. One spelling from YAML to metric; labels come from manifests and from closed sets, never from what
+//! an app or a provider writes. Sources of `gen_ai_*` names: OpenTelemetry GenAI semantic conventions 1.41.
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// What is counted.
+pub struct Metrics {
+    registry: Registry,
+    /// Calls of the app, by how they ended.
+    pub calls: Family<CallLabels, Counter>,
+    /// Attempts at providers, by how they ended.
+    pub attempts: Family<AttemptLabels, Counter>,
+    /// Providers that a policy kept from a call.
+    pub excluded: Family<PolicyLabels, Counter>,
+    /// Calls that an auditing policy would have refused.
+    pub audit_would_refuse: Family<PolicyLabels, Counter>,
+    /// How long calls take.
+    pub duration: Family<ProviderLabels, Histogram>,
+    /// How long streams take to their first content.
+    pub first_content: Family<ProviderLabels, Histogram>,
+    /// Tokens, by provider and type.
+    pub tokens: Family<TokenLabels, Counter>,
+    /// What calls cost, in millionths of a US dollar.
+    pub cost: Family<ProviderLabels, Counter>,
+    /// Snapshots, by whether they were applied.
+    pub snapshots: Family<SnapshotLabels, Counter>,
+    /// Calls that are being answered.
+    pub active: Gauge,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CallLabels {
+    /// The ModelRoute, or nothing.
+    pub route: String,
+    /// The provider that answered, or nothing.
+    pub provider: String,
+    /// `ok`, `client_gone`, or the error's code.
+    pub code: &'static str,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AttemptLabels {
+    /// The provider.
+    pub provider: String,
+    /// The model, as routes call it.
+    pub model: String,
+    /// `ok`, or the attempt's code.
+    pub code: &'static str,
+}
+
+/// What a policy says of a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PolicyLabels {
+    /// The policy, or nothing.
+    pub policy: String,
+    /// The provider.
+    pub provider: String,
+    /// The reason's code.
+    pub reason: String,
+}
+
+/// A model at a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ProviderLabels {
+    /// The provider.
+    pub provider: String,
+    /// The model, as routes call it.
+    pub model: String,
+}
+
+/// Tokens of a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TokenLabels {
+    /// The provider.
+    pub provider: String,
+    /// The model, as routes call it.
+    pub model: String,
+    /// `input` or `output`.
+    pub gen_ai_token_type: &'static str,
+}
+
+/// Whether a snapshot was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SnapshotLabels {
+    /// `applied` or `refused`.
+    pub outcome: &'static str,
+}
+
+fn seconds() -> Histogram {
+    // The conventions end at 81.92 s; models that reason take longer.
+    Histogram::new(exponential_buckets(0.01, 2.0, 16))
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::default(),
+            calls: Family::default(),
+            attempts: Family::default(),
+            excluded: Family::default(),
+            audit_would_refuse: Family::default(),
+            duration: Family::new_with_constructor(seconds),
+            first_content: Family::new_with_constructor(seconds),
+            tokens: Family::default(),
+            cost: Family::default(),
+            snapshots: Family::default(),
+            active: Gauge::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("lotse_calls", "Calls of the app, by how they ended", metrics.calls.clone());
+        registry.register("lotse_attempts", "Attempts at providers, by how they ended", metrics.attempts.clone());
+        registry.register("lotse_excluded", "Providers that a policy kept from a call", metrics.excluded.clone());
+        registry.register(
+            "lotse_audit_would_refuse",
+            "Calls that an auditing policy would have refused",
+            metrics.audit_would_refuse.clone(),
+        );
+        registry.register(
+            "gen_ai_client_operation_duration_seconds",
+            "How long calls take",
+            metrics.duration.clone(),
+        );
+        registry.register(
+            "gen_ai_client_operation_time_to_first_chunk_seconds",
+            "How long streams take to their first content",
+            metrics.first_content.clone(),
+        );
+        registry.register("lotse_tokens", "Tokens that providers counted", metrics.tokens.clone());
+        registry.register("lotse_cost_microdollars", "What calls cost, in millionths of a US dollar", metrics.cost.clone());
+        registry.register("lotse_snapshots", "Snapshots, by whether they were applied", metrics.snapshots.clone());
+        registry.register("lotse_active_calls", "Calls that are being answered", metrics.active.clone());
+        metrics
+    }
+
+    /// All of it, as OpenMetrics text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry).expect("a string takes any text");
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,232 @@
+//! OpenAI's dialect: what an event or an answer says, and how an error is written. Pure.
+//! Source: OpenAI API specification 2.3.0, and what compatible servers do (research of 2026-11).
+
+use std::borrow::Cow;
+
+use lotse_crds::body;
+use lotse_crds::price::{Price, Tokens};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::failure::{AttemptNote, Failure};
+
+/// What one event of a stream says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The stream has ended as it should.
+    Done,
+    /// The provider reports an error.
+    Error,
+    /// A text, reasoning or tool delta that is not empty.
+    Content,
+    /// Anything else: a role, an empty delta, a usage.
+    Other,
+    /// No JSON at all.
+    Garbage,
+}
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+    #[serde(default)]
+    error: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow, default)]
+    delta: Option<Delta<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow, default)]
+    content: Option<Part<'a>>,
+    #[serde(borrow, default)]
+    reasoning_content: Option<Part<'a>>,
+    #[serde(borrow, default)]
+    reasoning: Option<Part<'a>>,
+    #[serde(borrow, default)]
+    refusal: Option<Part<'a>>,
+    #[serde(default)]
+    tool_calls: Option<Vec<serde::de::IgnoredAny>>,
+    #[serde(default)]
+    function_call: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    audio: Option<serde::de::IgnoredAny>,
+}
+
+/// A text, or the list of parts that some servers send instead.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Part<'a> {
+    #[serde(borrow)]
+    Text(Cow<'a, str>),
+    Parts(Vec<serde::de::IgnoredAny>),
+    Other(serde::de::IgnoredAny),
+}
+
+impl Part<'_> {
+    fn is_content(&self) -> bool {
+        match self {
+            Self::Text(text) => !text.is_empty(),
+            Self::Parts(parts) => !parts.is_empty(),
+            Self::Other(_) => false,
+        }
+    }
+}
+
+impl Delta<'_> {
+    fn is_content(&self) -> bool {
+        [&self.content, &self.reasoning_content, &self.reasoning, &self.refusal]
+            .into_iter()
+            .flatten()
+            .any(Part::is_content)
+            || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
+            || self.function_call.is_some()
+            || self.audio.is_some()
+    }
+}
+
+/// What the data of an event says. Reads it whole: for the events before the first content.
+pub fn read_event(data: &[u8]) -> Event {
+    if data == b"[DONE]" {
+        return Event::Done;
+    }
+    match serde_json::from_slice::<Chunk<'_>>(data) {
+        Err(_) => Event::Garbage,
+        Ok(Chunk { error: Some(_), .. }) => Event::Error,
+        Ok(Chunk { choices, .. }) => {
+            let deltas = choices.iter().flatten().filter_map(|choice| choice.delta.as_ref());
+            if deltas.into_iter().any(Delta::is_content) { Event::Content } else { Event::Other }
+        }
+    }
+}
+
+/// As [`read_event`], for the events after the first content: reads only those that can matter, because a quote inside
+/// a JSON string is escaped and so a key is found by its bytes.
+pub fn glance_event(data: &[u8]) -> Event {
+    if data == b"[DONE]" {
+        Event::Done
+    } else if memchr::memmem::find(data, b"\"error\"").is_some() {
+        read_event(data)
+    } else {
+        Event::Content
+    }
+}
+
+/// Whether the data of an event may hold a usage that is not null.
+pub fn may_have_usage(data: &[u8]) -> bool {
+    memchr::memmem::find_iter(data, b"\"usage\"").any(|at| {
+        let rest = data[at + 7..].trim_ascii_start();
+        rest.strip_prefix(b":").is_some_and(|value| !value.trim_ascii_start().starts_with(b"null"))
+    })
+}
+
+/// The tokens that a `usage` counts.
+pub fn tokens(usage: &Value) -> Tokens {
+    let count = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    Tokens {
+        input: count("/prompt_tokens"),
+        cached_input: count("/prompt_tokens_details/cached_tokens"),
+        output: count("/completion_tokens"),
+    }
+}
+
+/// An answer or an event with OpenRouter's `provider` and `usage.cost` in it, and the tokens that it counts. An error
+/// says why it is no answer.
+pub fn annotate(
+    answer: &[u8],
+    provider: &str,
+    price: Option<&Price>,
+) -> Result<(Vec<body::Piece>, Option<Tokens>), String> {
+    let scanned = body::scan(answer).map_err(|error| error.to_string())?;
+    let mut changes = vec![("provider".to_owned(), Value::from(provider))];
+    let usage = scanned.value(answer, "usage").and_then(|raw| serde_json::from_slice::<Value>(raw).ok());
+    let mut counted = None;
+    if let Some(Value::Object(mut usage)) = usage {
+        let usage_tokens = tokens(&Value::Object(usage.clone()));
+        counted = Some(usage_tokens);
+        if let Some(price) = price {
+            usage.insert("cost".to_owned(), Value::from(price.cost(usage_tokens)));
+            changes.push(("usage".to_owned(), Value::Object(usage)));
+        }
+    }
+    Ok((scanned.rewrite(&changes), counted))
+}
+
+/// Whether a whole answer is one, and no error in disguise.
+pub fn is_answer(answer: &[u8]) -> Result<(), String> {
+    let scanned = body::scan(answer).map_err(|error| error.to_string())?;
+    match (scanned.value(answer, "choices"), scanned.value(answer, "error")) {
+        (Some(_), None | Some(b"null")) => Ok(()),
+        (_, Some(_)) => Err("an error with status 200".to_owned()),
+        (None, None) => Err("JSON without choices".to_owned()),
+    }
+}
+
+/// A failure as OpenAI writes errors.
+pub fn error(failure: &Failure, request_id: &str, attempts: &[AttemptNote]) -> Value {
+    let status = failure.status();
+    let kind = match status.as_u16() {
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        _ => "api_error",
+    };
+    let mut metadata = serde_json::Map::new();
+    if !failure.excluded().is_empty() {
+        metadata.insert("excluded".to_owned(), json!(failure.excluded()));
+    }
+    if !attempts.is_empty() {
+        metadata.insert("attempts".to_owned(), json!(attempts));
+    }
+    metadata.insert("request_id".to_owned(), request_id.into());
+    json!({"error": {
+        "message": failure.message(),
+        "type": kind,
+        "param": null,
+        "code": failure.code(),
+        "metadata": metadata,
+    }})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_delta_that_is_not_empty_is_content() {
+        for (data, event) in [
+            (r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#, Event::Other),
+            (r#"{"choices":[{"delta":{"role":"assistant","content":null}}]}"#, Event::Other),
+            (r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#, Event::Other),
+            (r#"{"choices":[],"usage":{"prompt_tokens":1}}"#, Event::Other),
+            (r#"{"choices":[{"delta":{"content":"H"}}]}"#, Event::Content),
+            (r#"{"choices":[{"delta":{"content":"\u20ac"}}]}"#, Event::Content),
+            (r#"{"choices":[{"delta":{"content":[{"type":"text","text":"H"}]}}]}"#, Event::Content),
+            (r#"{"choices":[{"delta":{"reasoning_content":"hm"}}]}"#, Event::Content),
+            (r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c"}]}}]}"#, Event::Content),
+            (r#"{"error":{"message":"overloaded"}}"#, Event::Error),
+            ("[DONE]", Event::Done),
+            ("<html>", Event::Garbage),
+        ] {
+            assert_eq!(read_event(data.as_bytes()), event, "{data}");
+        }
+    }
+
+    #[test]
+    fn a_usage_is_seen_and_a_null_one_or_one_in_a_text_is_not() {
+        assert!(may_have_usage(br#"{"choices":[],"usage": {"prompt_tokens":1}}"#));
+        assert!(!may_have_usage(br#"{"choices":[],"usage":null}"#));
+        assert!(!may_have_usage(br#"{"choices":[{"delta":{"content":"\"usage\":{}"}}]}"#));
+    }
+
+    #[test]
+    fn a_text_that_speaks_of_errors_is_content() {
+        let data = br#"{"choices":[{"delta":{"content":"say \"error\": twice"}}]}"#;
+
+        assert_eq!(glance_event(data), Event::Content);
+    }
+}

@@ -1,0 +1,200 @@
+//! The record of one call: what happened, told once to the log and to the metrics when the call ends, however it ends.
+//! It never holds a prompt, an answer or a key.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use lotse_crds::name::ObjectName;
+use lotse_crds::plan::Refusal;
+use lotse_crds::price::Tokens;
+use lotse_crds::snapshot::Candidate;
+
+use crate::failure::AttemptNote;
+use crate::metrics::{AttemptLabels, CallLabels, Metrics, PolicyLabels, ProviderLabels, TokenLabels};
+use crate::moment;
+
+/// The record of one call.
+pub struct Record {
+    metrics: Arc<Metrics>,
+    started: Instant,
+    /// Its id, for the caller and the log.
+    pub request_id: String,
+    model: String,
+    stream: bool,
+    route: Option<ObjectName>,
+    trying: Option<(ObjectName, String)>,
+    failed: Vec<AttemptNote>,
+    first_content: Option<f64>,
+    counted: Option<(Tokens, Option<f64>)>,
+    is_told: bool,
+}
+
+impl Record {
+    /// A call that begins now.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        metrics.active.inc();
+        Self {
+            metrics,
+            started: moment::instant(),
+            request_id: moment::request_id(),
+            model: String::new(),
+            stream: false,
+            route: None,
+            trying: None,
+            failed: Vec::new(),
+            first_content: None,
+            counted: None,
+            is_told: false,
+        }
+    }
+
+    /// What is asked for.
+    pub fn asks(&mut self, model: &str, stream: bool) {
+        model.clone_into(&mut self.model);
+        self.stream = stream;
+    }
+
+    /// The route that answers, and who it may not use.
+    pub fn is_routed(&mut self, route: &ObjectName, refused: &[Refusal<'_>]) {
+        self.route = Some(route.clone());
+        for refusal in refused {
+            for reason in refusal.reasons.iter() {
+                let labels = PolicyLabels {
+                    policy: reason.policy.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    provider: refusal.provider.to_string(),
+                    reason: reason.code.clone(),
+                };
+                self.metrics.excluded.get_or_create(&labels).inc();
+            }
+        }
+    }
+
+    /// A candidate is tried.
+    pub fn tries(&mut self, candidate: &Candidate) {
+        self.trying = Some((candidate.provider.clone(), candidate.model.clone()));
+    }
+
+    /// The attempt failed.
+    pub fn fails(&mut self, note: AttemptNote) {
+        self.count_attempt(note.code);
+        self.failed.push(note);
+        self.trying = None;
+    }
+
+    /// The attempts that failed.
+    pub fn attempts(&self) -> &[AttemptNote] {
+        &self.failed
+    }
+
+    /// How many attempts there were.
+    pub fn attempt_count(&self) -> usize {
+        self.failed.len() + usize::from(self.trying.is_some())
+    }
+
+    /// An auditing policy would have refused who answers.
+    pub fn would_refuse(&self, policy: &ObjectName, provider: &ObjectName, code: &str) {
+        let labels = PolicyLabels {
+            policy: policy.to_string(),
+            provider: provider.to_string(),
+            reason: code.to_owned(),
+        };
+        self.metrics.audit_would_refuse.get_or_create(&labels).inc();
+        tracing::info!(
+            request_id = self.request_id,
+            policy = %policy,
+            provider = %provider,
+            reason = code,
+            "an auditing policy would have refused this provider"
+        );
+    }
+
+    /// The stream's first content has come.
+    pub fn has_content(&mut self) {
+        self.first_content = Some(self.seconds());
+    }
+
+    /// The provider has counted.
+    pub fn counts(&mut self, tokens: Tokens, cost: Option<f64>) {
+        self.counted = Some((tokens, cost));
+    }
+
+    fn seconds(&self) -> f64 {
+        moment::instant().saturating_duration_since(self.started).as_secs_f64()
+    }
+
+    fn count_attempt(&self, code: &'static str) {
+        if let Some((provider, model)) = &self.trying {
+            let labels = AttemptLabels { provider: provider.to_string(), model: model.clone(), code };
+            self.metrics.attempts.get_or_create(&labels).inc();
+        }
+    }
+
+    /// The call ends: `ok`, or the code of its failure.
+    pub fn ends(mut self, status: u16, code: &'static str) {
+        self.tell(status, code);
+    }
+
+    fn tell(&mut self, status: u16, code: &'static str) {
+        self.is_told = true;
+        self.metrics.active.dec();
+        let seconds = self.seconds();
+        self.count_attempt(code);
+        self.count_call(seconds, code);
+        let (tokens, cost) = self.counted.unwrap_or_default();
+        tracing::info!(
+            request_id = self.request_id,
+            model = self.model.chars().take(256).collect::<String>(),
+            route = self.route.as_ref().map(tracing::field::display),
+            provider = self.trying.as_ref().map(|(provider, _)| tracing::field::display(provider)),
+            attempts = self.attempt_count(),
+            failed = self.failed_attempts(),
+            status,
+            code,
+            stream = self.stream,
+            milliseconds = seconds * 1e3,
+            first_content_milliseconds = self.first_content.map(|seconds| seconds * 1e3),
+            input_tokens = self.counted.is_some().then_some(tokens.input),
+            output_tokens = self.counted.is_some().then_some(tokens.output),
+            cost,
+            "call"
+        );
+    }
+
+    fn failed_attempts(&self) -> Option<String> {
+        let tell = |note: &AttemptNote| format!("{}: {}", note.provider, note.code);
+        (!self.failed.is_empty()).then(|| self.failed.iter().map(tell).collect::<Vec<_>>().join(", "))
+    }
+
+    fn count_call(&self, seconds: f64, code: &'static str) {
+        let metrics = &self.metrics;
+        let route = self.route.as_ref().map(ToString::to_string).unwrap_or_default();
+        let Some((provider, model)) = &self.trying else {
+            metrics.calls.get_or_create(&CallLabels { route, provider: String::new(), code }).inc();
+            return;
+        };
+        let labels = ProviderLabels { provider: provider.to_string(), model: model.clone() };
+        metrics.calls.get_or_create(&CallLabels { route, provider: labels.provider.clone(), code }).inc();
+        metrics.duration.get_or_create(&labels).observe(seconds);
+        if let Some(first) = self.first_content {
+            metrics.first_content.get_or_create(&labels).observe(first);
+        }
+        if let Some((tokens, cost)) = self.counted {
+            for (gen_ai_token_type, count) in [("input", tokens.input), ("output", tokens.output)] {
+                let ProviderLabels { provider, model } = labels.clone();
+                let token_labels = TokenLabels { provider, model, gen_ai_token_type };
+                metrics.tokens.get_or_create(&token_labels).inc_by(count);
+            }
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cost is small and not negative")]
+            metrics.cost.get_or_create(&labels).inc_by((cost.unwrap_or(0.0) * 1e6).round() as u64);
+        }
+    }
+}
+
+impl Drop for Record {
+    /// A call that nobody ended was given up by the app.
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.tell(499, "client_gone");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The life of a call, in order: guard, read, plan, attempt, answer.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use lotse_crds::plan::{Moment, plan};
+use lotse_crds::residency;
+use lotse_crds::snapshot::{Candidate, Keys, Snapshot};
+use serde_json::json;
+
+use crate::answer;
+use crate::attempt::{self, Answered};
+use crate::call::Call;
+use crate::failure::Failure;
+use crate::guard;
+use crate::metrics::{Metrics, SnapshotLabels};
+use crate::moment;
+use crate::record::Record;
+use crate::stream::AnswerBody;
+use crate::table::{Shared, Table, TableError};
+
+/// How much of a body that is too large is read and thrown away, so that the caller hears the answer.
+const MOST_DRAINED: u64 = 128 * 1024 * 1024;
+
+/// What all calls share: the table in force, and what is counted.
+#[derive(Default)]
+pub struct App {
+    tables: ArcSwapOption<Table>,
+    shared: Shared,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl App {
+    /// Puts a snapshot in force, or refuses it whole and keeps the one before.
+    pub fn apply(&self, snapshot: Snapshot, keys: &Keys) -> Result<(), TableError> {
+        let before = self.tables.load_full();
+        let table = Table::new(snapshot, keys, &self.shared, before.as_deref());
+        let outcome = if table.is_ok() { "applied" } else { "refused" };
+        self.metrics.snapshots.get_or_create(&SnapshotLabels { outcome }).inc();
+        self.tables.store(Some(Arc::new(table?)));
+        Ok(())
+    }
+
+    /// The table in force.
+    pub fn table(&self) -> Option<Arc<Table>> {
+        self.tables.load_full()
+    }
+}
+
+/// Answers one request of the app.
+pub async fn answer(app: Arc<App>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let mut record = Record::new(app.metrics.clone());
+    let table = app.table();
+    let revision = table.as_ref().map(|table| table.revision.clone());
+    let answered = match route(&parts) {
+        Err(failure) => Err(failure),
+        Ok(Endpoint::Models) => return Ok(models(table.as_deref(), record)),
+        Ok(Endpoint::Chat) => match table.as_deref() {
+            None => Err(Failure::NotConfigured),
+            Some(table) => chat(table, &parts, body, &mut record).await,
+        },
+    };
+    Ok(match (answered, revision) {
+        (Ok(answered), Some(revision)) => answer::write(answered, record, &revision),
+        (Ok(_), None) => answer::fail(&Failure::NotConfigured, record, None),
+        (Err(failure), revision) => answer::fail(&failure, record, revision.as_ref()),
+    })
+}
+
+enum Endpoint {
+    Chat,
+    Models,
+}
+
+fn route(parts: &Parts) -> Result<Endpoint, Failure> {
+    guard::caller(parts)?;
+    match parts.uri.path() {
+        "/v1/chat/completions" => {
+            guard::method(parts, "POST")?;
+            guard::body(parts)?;
+            Ok(Endpoint::Chat)
+        }
+        "/v1/models" => {
+            guard::method(parts, "GET")?;
+            Ok(Endpoint::Models)
+        }
+        _ => Err(Failure::NoSuchEndpoint),
+    }
+}
+
+async fn chat(table: &Table, parts: &Parts, body: Incoming, record: &mut Record) -> Result<Answered, Failure> {
+    let body = read(parts, body).await?;
+    let call = Call::read(body, &parts.headers)?;
+    record.asks(&call.model, call.stream);
+    let snapshot = &table.snapshot;
+    let opens = snapshot.policies.iter().any(|limits| limits.opens);
+    let Some(route) = snapshot.route(&call.model) else {
+        if !opens {
+            return Err(Failure::NoDataPolicy(Vec::new()));
+        }
+        return Err(Failure::ModelNotFound { model: call.model.clone(), known: offered(snapshot) });
+    };
+    let now = moment::now();
+    let plan = {
+        let has_outage = |candidate: &Candidate| table.has_outage(candidate);
+        let mut chance = moment::chance;
+        plan(route, &snapshot.policies, &mut Moment { now, has_outage: &has_outage, chance: &mut chance })
+    };
+    record.is_routed(&route.name, &plan.refused);
+    if plan.attempts.is_empty() {
+        return Err(Failure::of_empty_plan(&plan.refused, opens));
+    }
+    let answered = attempt::run(&call, (table, route), &plan, record).await?;
+    audit(snapshot, answered.lane.ordinal, record);
+    Ok(answered)
+}
+
+/// Counts what auditing policies would have refused of the candidate that answers.
+fn audit(snapshot: &Snapshot, ordinal: usize, record: &Record) {
+    if snapshot.audits.is_empty() {
+        return;
+    }
+    let Some(candidate) = snapshot.candidates().nth(ordinal) else { return };
+    for reason in residency::objections(&snapshot.audits, &candidate.facts, moment::now()) {
+        if let Some(policy) = &reason.policy {
+            record.would_refuse(policy, &candidate.provider, &reason.code);
+        }
+    }
+}
+
+/// Reads a body whole. One that is too large is read on and thrown away, as far as that is reasonable.
+async fn read(parts: &Parts, mut body: Incoming) -> Result<Bytes, Failure> {
+    let declared = guard::declared_length(&parts.headers);
+    let waits = parts.headers.contains_key(header::EXPECT);
+    if declared.is_some_and(|length| length > MOST_DRAINED || (waits && length > guard::LARGEST_BODY)) {
+        return Err(Failure::PayloadTooLarge);
+    }
+    let mut whole = Bytes::new();
+    let mut joined = BytesMut::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Failure::InvalidRequest("the body broke off".to_owned()))?;
+        let Ok(bytes) = frame.into_data() else { continue };
+        length += bytes.len() as u64;
+        if length > MOST_DRAINED {
+            return Err(Failure::PayloadTooLarge);
+        }
+        if length > guard::LARGEST_BODY {
+            joined = BytesMut::new();
+            whole = Bytes::new();
+        } else if whole.is_empty() && joined.is_empty() {
+            whole = bytes;
+        } else {
+            if joined.is_empty() {
+                let expected = declared.unwrap_or(0).min(guard::LARGEST_BODY);
+                joined.reserve(usize::try_from(expected).unwrap_or(0));
+                joined.extend_from_slice(&std::mem::take(&mut whole));
+            }
+            joined.extend_from_slice(&bytes);
+        }
+    }
+    if length > guard::LARGEST_BODY {
+        return Err(Failure::PayloadTooLarge);
+    }
+    Ok(if joined.is_empty() { whole } else { joined.freeze() })
+}
+
+/// The models that this workload may ask for and that somebody may answer, by name.
+fn offered(snapshot: &Snapshot) -> Vec<String> {
+    let now = moment::now();
+    let is_answered = |route: &&lotse_crds::snapshot::Route| {
+        let mut candidates = route.tiers.iter().flat_map(|tier| &tier.candidates);
+        candidates.any(|candidate| residency::permit(&snapshot.policies, candidate, now).is_ok())
+    };
+    let mut names: Vec<String> = snapshot
+        .routes
+        .iter()
+        .filter(is_answered)
+        .flat_map(|route| &route.models)
+        .filter(|pattern| !pattern.is_prefix())
+        .map(|pattern| pattern.0.clone())
+        .collect();
+    names.sort();
+    names
+}
+
+fn models(table: Option<&Table>, record: Record) -> Response<AnswerBody> {
+    let Some(table) = table else { return answer::fail(&Failure::NotConfigured, record, None) };
+    if !table.snapshot.policies.iter().any(|limits| limits.opens) {
+        return answer::fail(&Failure::NoDataPolicy(Vec::new()), record, Some(&table.revision));
+    }
+    let data: Vec<_> = offered(&table.snapshot)
+        .into_iter()
+        .map(|id| json!({"id": id, "object": "model", "created": 0, "owned_by": "lotse"}))
+        .collect();
+    let mut response = answer::json(StatusCode::OK, &json!({"object": "list", "data": data}));
+    response.headers_mut().insert("x-lotse-revision", table.revision.clone());
+    record.ends(200, "ok");
+    response
+}

@@ -1,0 +1,196 @@
+//! The body of an answer, as hyper takes it: whole, or a stream that passes while it is watched.
+//!
+//! A stream that breaks off after its first content ends with an error in the caller's dialect and an aborted
+//! transport: a clean end would pass half an answer off as a whole one.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use crate::attempt::{Begun, Source};
+use crate::failure::{AttemptError, AttemptNote, Failure};
+use crate::openai;
+use crate::record::Record;
+use crate::tap::Tap;
+
+/// The body of an answer.
+pub enum AnswerBody {
+    /// A whole answer, in pieces.
+    Whole(VecDeque<Bytes>),
+    /// A stream.
+    Stream(Box<Flow>),
+}
+
+/// The stream was cut; the transport is aborted.
+#[derive(Debug, thiserror::Error)]
+#[error("the stream was cut")]
+pub struct Aborted;
+
+impl AnswerBody {
+    /// One piece.
+    pub fn whole(body: Bytes) -> Self {
+        Self::pieces([body])
+    }
+
+    /// Several.
+    pub fn pieces(pieces: impl IntoIterator<Item = Bytes>) -> Self {
+        Self::Whole(pieces.into_iter().filter(|piece| !piece.is_empty()).collect())
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Aborted;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+        match self.get_mut() {
+            Self::Whole(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
+            Self::Stream(flow) => flow.poll(cx).map(|next| next.map(|frame| frame.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(pieces) => pieces.is_empty(),
+            Self::Stream(flow) => matches!(flow.state, State::Ended) && flow.out.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(pieces) => SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum()),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// A stream on its way from a provider to the app.
+pub struct Flow {
+    out: VecDeque<Bytes>,
+    source: Source,
+    tap: Tap,
+    record: Option<Record>,
+    state: State,
+    idle: Duration,
+    silence: Pin<Box<Sleep>>,
+    deadline: Instant,
+    has_moved: bool,
+}
+
+enum State {
+    /// More may come.
+    Flowing,
+    /// All has come.
+    Ended,
+    /// It broke off: what is in `out` still goes, then the transport is aborted.
+    Broken,
+    /// What was in `out` is with hyper, which flushes it when the body has nothing to say for once.
+    Flushing,
+}
+
+impl Flow {
+    /// Goes on with a stream that has begun.
+    pub fn new(begun: Begun, record: Record) -> Self {
+        let Begun { held, source, tap, deadline, idle } = begun;
+        let silence = Box::pin(tokio::time::sleep_until(deadline.min(Instant::now() + idle)));
+        Self {
+            out: held,
+            source,
+            tap,
+            record: Some(record),
+            state: State::Flowing,
+            idle,
+            silence,
+            deadline,
+            has_moved: false,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
+        loop {
+            if let Some(frame) = self.out.pop_front() {
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            match self.state {
+                State::Ended => return Poll::Ready(None),
+                State::Broken => {
+                    self.state = State::Flushing;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                State::Flushing => return Poll::Ready(Some(Err(Aborted))),
+                State::Flowing => match self.source.poll_next(cx) {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        self.has_moved = true;
+                        if let Err(error) = self.tap.push(frame, &mut self.out) {
+                            self.breaks(&error);
+                        }
+                    }
+                    Poll::Ready(None) if self.tap.is_done() => self.ends(),
+                    Poll::Ready(None | Some(Err(_))) => self.breaks(&AttemptError::Cut),
+                    Poll::Pending => {
+                        if self.poll_silence(cx).is_pending() {
+                            return Poll::Pending;
+                        }
+                        if self.tap.is_done() {
+                            // All of the answer is there; only the provider's connection lingers.
+                            self.ends();
+                        } else if Instant::now() >= self.deadline {
+                            self.fails(&Failure::DeadlineExceeded, &AttemptError::Timeout("sent nothing more"));
+                        } else {
+                            self.breaks(&AttemptError::Timeout("sent nothing more"));
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Ready when it has been silent for too long. The timer is set only when there is nothing else to do.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::take(&mut self.has_moved) {
+            self.silence.as_mut().reset(self.deadline.min(Instant::now() + self.idle));
+        }
+        self.silence.as_mut().poll(cx)
+    }
+
+    fn ends(&mut self) {
+        self.state = State::Ended;
+        let has_error = self.tap.has_error();
+        self.tap.lane().note(has_error);
+        let Some(mut record) = self.record.take() else { return };
+        self.count(&mut record);
+        record.ends(200, if has_error { "all_providers_failed" } else { "ok" });
+    }
+
+    fn breaks(&mut self, error: &AttemptError) {
+        self.fails(&Failure::StreamCut(error.clone()), error);
+    }
+
+    fn fails(&mut self, failure: &Failure, error: &AttemptError) {
+        self.state = State::Broken;
+        self.tap.lane().note(error.is_own_fault());
+        let Some(mut record) = self.record.take() else { return };
+        self.count(&mut record);
+        // A provider that has said itself what went wrong is not contradicted.
+        if !self.tap.has_error() {
+            let attempt = self.tap.lane().note_of(error);
+            let attempts: Vec<AttemptNote> = record.attempts().iter().cloned().chain([attempt]).collect();
+            let event = openai::error(failure, &record.request_id, &attempts);
+            self.out.push_back(Bytes::from(format!("data: {event}\n\n")));
+        }
+        record.ends(200, failure.code());
+    }
+
+    fn count(&self, record: &mut Record) {
+        if let Some(tokens) = self.tap.tokens() {
+            record.counts(tokens, self.tap.lane().price.as_ref().map(|price| price.cost(tokens)));
+        }
+    }
+}
