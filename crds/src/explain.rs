@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::name::{ObjectName, Workload};
 use crate::plan::{Moment, Plan, plan, weight};
+use crate::route::Balance;
 use crate::snapshot::{Reason, Revision, Snapshot};
 
 /// Every candidate for one model: first those that would be tried, in that order, then those that are out.
@@ -33,6 +34,9 @@ pub struct ExplainedCandidate {
     pub eligible: bool,
     /// Its share in the draw of its tier, against the others; 0 when it is out, or drawn last.
     pub weight: f64,
+    /// Whether its tier is tried as listed, so that the share says nothing.
+    #[serde(skip)]
+    pub is_ordered: bool,
     /// Why it is out.
     pub excluded: Vec<Reason>,
 }
@@ -51,6 +55,7 @@ pub fn explain(snapshot: &Snapshot, model: &str, moment: &mut Moment<'_>) -> Opt
             tier: attempt.tier,
             eligible: true,
             weight: weight(balance, candidate),
+            is_ordered: balance == Balance::Order,
             excluded: Vec::new(),
         }
     });
@@ -60,6 +65,7 @@ pub fn explain(snapshot: &Snapshot, model: &str, moment: &mut Moment<'_>) -> Opt
         tier: refusal.tier,
         eligible: false,
         weight: 0.0,
+        is_ordered: false,
         excluded: refusal.reasons.into_owned(),
     });
     Some(Explanation {

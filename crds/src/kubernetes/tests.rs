@@ -104,3 +104,56 @@ fn a_field_keeps_its_own_words_and_says_what_its_words_mean() {
         })
     );
 }
+
+/// A ship.
+#[derive(schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only its schema is read")]
+struct Ship {
+    /// What it flies,
+    /// if anything.
+    flag: Option<Flag>,
+    /// What
+    ///
+    /// - it is called.
+    name: Option<String>,
+    /// What it has flown.
+    flown: Vec<Flag>,
+}
+
+/// A flag.
+#[derive(schemars::JsonSchema)]
+#[expect(dead_code, reason = "only its schema is read")]
+enum Flag {
+    /// P.
+    BluePeter,
+    /// G.
+    Pilot,
+}
+
+#[test]
+fn what_is_optional_may_be_left_out_but_not_be_null() {
+    let ship = super::schema::structural::<Ship>();
+
+    assert_eq!(
+        ship,
+        json!({
+            "description": "A ship.",
+            "type": "object",
+            "required": ["flown"],
+            "properties": {
+                "flag": {
+                    "description": "What it flies, if anything.\n- BluePeter: P.\n- Pilot: G.",
+                    "type": "string",
+                    "enum": ["BluePeter", "Pilot"],
+                },
+                "name": { "description": "What\n\n- it is called.", "type": "string" },
+                "flown": {
+                    "description": "What it has flown.\n- BluePeter: P.\n- Pilot: G.",
+                    "type": "array",
+                    "items": { "type": "string", "enum": ["BluePeter", "Pilot"] },
+                },
+            },
+        })
+    );
+}

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use kube_cel::{Validator, compile_schema, estimate_rule_cost};
+use kube_cel::{ValidationErrors, Validator, compile_schema, estimate_rule_cost};
 use serde_json::{Value, json};
 
 use super::super::manifests;
@@ -150,26 +150,21 @@ fn merge(value: &mut Value, patch: &Value) {
 
 fn messages(schema: &Value, object: &Value) -> Vec<String> {
     let errors = Validator::new().validate(schema, object, None).err();
-    errors.into_iter().flat_map(|errors| errors.into_vec()).map(|error| error.message).collect()
+    errors.into_iter().flat_map(ValidationErrors::into_vec).map(|error| error.message).collect()
 }
 
 /// Each place that has rules: its path, its schema, and how often an object may have it.
-fn places(path: String, schema: &Value, times: u64) -> Vec<(String, &Value, u64)> {
-    let mut places = Vec::new();
+fn places<'a>(path: &str, schema: &'a Value, times: u64) -> Vec<(String, &'a Value, u64)> {
+    let mut found = Vec::new();
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        places.extend(places_in(format!("{path}.{name}"), property, times));
+        found.extend(places(&format!("{path}.{name}"), property, times));
     }
     if let Some(items) = schema.get("items") {
         let most = schema["maxItems"].as_u64().expect("arrays are bounded");
-        places.extend(places_in(format!("{path}[]"), items, times * most));
+        found.extend(places(&format!("{path}[]"), items, times * most));
     }
-    places
-}
-
-fn places_in(path: String, schema: &Value, times: u64) -> Vec<(String, &Value, u64)> {
-    let mut found = places(path.clone(), schema, times);
     if schema.get("x-kubernetes-validations").is_some() {
-        found.push((path, schema, times));
+        found.push((path.to_owned(), schema, times));
     }
     found
 }
@@ -200,7 +195,7 @@ fn greatest(schema: &Value, keyword: &str) -> u64 {
 fn every_rule_compiles_within_the_budget_of_the_api_server() {
     for (file, definition) in manifests() {
         let mut all = 0;
-        for (path, schema, times) in places_in(String::new(), root_schema(&definition), 1) {
+        for (path, schema, times) in places("", root_schema(&definition), 1) {
             let compiled = compile_schema(schema);
             assert!(!compiled.has_errors(), "{file} {path}: {:?}", compiled.compilation_errors());
             for (rule, _) in rules(schema) {
@@ -238,7 +233,7 @@ fn every_rule_refuses_with_its_message() {
             fired.insert(*message);
         }
         let spec = &root_schema(&definition)["properties"]["spec"];
-        let untested: Vec<_> = places_in("spec".into(), spec, 1)
+        let untested: Vec<_> = places("spec", spec, 1)
             .into_iter()
             .flat_map(|(path, schema, _)| rules(schema).map(move |rule| (path.clone(), rule)))
             .filter(|(_, (_, message))| !fired.contains(message))

@@ -1,0 +1,159 @@
+//! `lotse explain`: why a model call would go where. The decision is [`lotse_crds`]'s; this shows it.
+
+use std::io::Write;
+
+use anyhow::{Context as _, Result, bail};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use jiff::Timestamp;
+use lotse_crds::body::{self, Scanned};
+use lotse_crds::compile::{Compiled, compile};
+use lotse_crds::explain::{ExplainedCandidate, Explanation, explain};
+use lotse_crds::finding::{Finding, Severity};
+use lotse_crds::plan::{Moment, plan};
+use lotse_crds::residency::utc_day;
+use lotse_crds::snapshot::Snapshot;
+
+use crate::args::{Explain, Output};
+use crate::folder;
+
+/// Explains, at `now` unless the flags say another time, and writes to `out`.
+pub fn run(flags: &Explain, now: Timestamp, out: &mut dyn Write) -> Result<()> {
+    let manifests = folder::manifests(&flags.manifests, &flags.root_namespace)?;
+    let now = flags.at.unwrap_or(now);
+    let Compiled { snapshot, findings, .. } = compile(&manifests, &flags.workload(), now);
+    let request = flags.request.as_ref().map(|path| Request::read(path)).transpose()?;
+    let model = match (&flags.model, &request) {
+        (Some(model), _) => model.clone(),
+        (None, Some(request)) => request.scanned.model(&request.body)?,
+        (None, None) => bail!("--model must name the model that the app asks for"),
+    };
+    let mut chance = || 0.5;
+    let mut moment = Moment { now, has_outage: &|_| false, chance: &mut chance };
+    let Some(explanation) = explain(&snapshot, &model, &mut moment) else {
+        let known: Vec<String> =
+            snapshot.routes.iter().flat_map(|route| &route.models).map(|pattern| pattern.0.clone()).collect();
+        bail!(
+            "no ModelRoute answers `{model}` for {}/{}; there are: {}",
+            flags.namespace,
+            flags.service_account,
+            if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+        );
+    };
+    match flags.output {
+        Output::Json => {
+            serde_json::to_writer_pretty(&mut *out, &explanation)?;
+            writeln!(out)?;
+        }
+        Output::Table => {
+            write!(out, "{}", headline(&explanation, now))?;
+            writeln!(out, "{}", table(&explanation))?;
+            if let Some(request) = &request {
+                write!(out, "{}", request.told(&snapshot, &model, &mut moment))?;
+            }
+            write!(out, "{}", remarks(&findings))?;
+        }
+    }
+    Ok(())
+}
+
+fn headline(explanation: &Explanation, now: Timestamp) -> String {
+    let workload = &explanation.workload;
+    let eligible = explanation.candidates.iter().filter(|candidate| candidate.eligible).count();
+    format!(
+        "{} for {}/{} on {}: {eligible} of {} candidates may be tried (revision {})\n",
+        explanation.model,
+        workload.namespace,
+        workload.service_account,
+        utc_day(now),
+        explanation.candidates.len(),
+        explanation.revision.0,
+    )
+}
+
+fn table(explanation: &Explanation) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).enforce_styling();
+    table.set_header(
+        ["TRY", "PROVIDER", "MODEL", "TIER", "SHARE", "WHY"]
+            .map(|name| Cell::new(name).add_attribute(Attribute::Bold)),
+    );
+    for (at, candidate) in explanation.candidates.iter().enumerate() {
+        let (order, share, color) = if candidate.eligible {
+            ((at + 1).to_string(), share(candidate, explanation), Color::Green)
+        } else {
+            ("–".to_owned(), String::new(), Color::Red)
+        };
+        table.add_row([
+            Cell::new(order).fg(color),
+            Cell::new(&candidate.provider).fg(color),
+            Cell::new(&candidate.model),
+            Cell::new(candidate.tier),
+            Cell::new(share),
+            Cell::new(why(candidate)),
+        ]);
+    }
+    table
+}
+
+/// How likely a candidate is tried first in its tier.
+fn share(candidate: &ExplainedCandidate, explanation: &Explanation) -> String {
+    let tier = explanation.candidates.iter().filter(|other| other.eligible && other.tier == candidate.tier);
+    let all: f64 = tier.map(|other| other.weight).sum();
+    if candidate.is_ordered { "in order".to_owned() } else if all > 0.0 { format!("{:.0} %", candidate.weight / all * 100.0) } else { "last".to_owned() }
+}
+
+fn why(candidate: &ExplainedCandidate) -> String {
+    if candidate.eligible {
+        return "allowed by every policy".to_owned();
+    }
+    let mut lines = Vec::new();
+    let mut said = None;
+    for reason in &candidate.excluded {
+        let who = reason.policy.as_ref().map_or("no policy".to_owned(), ToString::to_string);
+        if said.as_ref() != Some(&who) {
+            if let Some(policy) = &reason.policy {
+                lines.push(format!("refused by {policy}:"));
+            }
+            said = Some(who);
+        }
+        lines.push(format!("{}: {}", reason.code, reason.message));
+    }
+    lines.join("\n")
+}
+
+fn remarks(findings: &[Finding]) -> String {
+    let tell = |finding: &Finding| match finding.severity {
+        Severity::Error => format!("error: {finding}\n"),
+        Severity::Warning => format!("warning: {finding}\n"),
+    };
+    let told: String = findings.iter().map(tell).collect();
+    if told.is_empty() { told } else { format!("\n{told}") }
+}
+
+/// A request's body.
+struct Request {
+    body: Vec<u8>,
+    scanned: Scanned,
+}
+
+impl Request {
+    fn read(path: &std::path::Path) -> Result<Self> {
+        let body = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+        let scanned = body::scan(&body).with_context(|| path.display().to_string())?;
+        scanned.refuse_unsupported().with_context(|| path.display().to_string())?;
+        Ok(Self { body, scanned })
+    }
+
+    /// Which fields each candidate's body would have set.
+    fn told(&self, snapshot: &Snapshot, model: &str, moment: &mut Moment<'_>) -> String {
+        let Some(route) = snapshot.route(model) else { return String::new() };
+        let mut told = "\nThe request is taken; these fields of its body are set:\n".to_owned();
+        for attempt in plan(route, &snapshot.policies, moment).attempts {
+            let candidate = attempt.permitted.candidate();
+            let changes = self.scanned.changes(route, candidate);
+            let fields: Vec<String> = changes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            told.push_str(&format!("  {}: {}\n", candidate.provider, fields.join(" ")));
+        }
+        told
+    }
+}
