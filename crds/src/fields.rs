@@ -44,8 +44,20 @@ impl JsonSchema for BodyFields {
             "type": "object",
             "maxProperties": 64,
             "x-kubernetes-preserve-unknown-fields": true,
+            // The API server's CEL sees only declared fields; declared, these two can be asked for and refused.
+            "properties": {
+                "model": {
+                    "description": "May not be set here: the route and the app choose it.",
+                    "type": "string",
+                    "maxLength": 256,
+                },
+                "stream": {
+                    "description": "May not be set here: the route and the app choose it.",
+                    "type": "boolean",
+                },
+            },
             "x-kubernetes-validations": [{
-                "rule": "!('model' in self) && !('stream' in self)",
+                "rule": "!has(self.model) && !has(self.stream)",
                 "message": "model and stream may not be set here: the route and the app choose them",
             }],
         })

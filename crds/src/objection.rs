@@ -235,14 +235,13 @@ pub fn snake_case(code: &str) -> String {
 impl fmt::Display for Objection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoDataPolicy => f.write_str(
-                "no enforcing DataPolicy of the root namespace that sets inferenceRegions selects this workload",
-            ),
+            Self::NoDataPolicy => {
+                f.write_str("no enforcing DataPolicy of the root namespace that sets inferenceRegions selects this workload")
+            }
             Self::PolicyInvalid { why } => write!(f, "the policy can't be understood and refuses everything: {why}"),
-            Self::NotAttested { namespace } => write!(
-                f,
-                "promises made in namespace {namespace} don't count for this policy (evidence.attestedIn)"
-            ),
+            Self::NotAttested { namespace } => {
+                write!(f, "promises made in namespace {namespace} don't count for this policy (evidence.attestedIn)")
+            }
             Self::NotPromised { promise } => write!(f, "nothing is promised under promises.{promise}"),
             Self::ResidencyContradiction { promise, why } => {
                 write!(f, "promises.{promise} counts as not made, because the wire contradicts it: {why}")
@@ -288,16 +287,13 @@ impl fmt::Display for Objection {
             Self::EvidenceExpired { promise, name, on } => {
                 write!(f, "promises.{promise} rests on evidence `{name}`, which was valid until {on}")
             }
-            Self::EvidenceOverdue { promise, name, reviewed_on, most } => match reviewed_on {
-                Some(day) => write!(
+            Self::EvidenceOverdue { promise, name, reviewed_on, most } => {
+                let review = reviewed_on.map_or("has no reviewedOn".to_owned(), |day| format!("was reviewed on {day}"));
+                write!(
                     f,
-                    "promises.{promise} rests on evidence `{name}`, reviewed on {day}; a review counts for {most} days"
-                ),
-                None => write!(
-                    f,
-                    "promises.{promise} rests on evidence `{name}`, which has no reviewedOn; a review counts for {most} days"
-                ),
-            },
+                    "promises.{promise} rests on evidence `{name}`, which {review}; a review counts for {most} days"
+                )
+            }
         }
     }
 }

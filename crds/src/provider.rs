@@ -21,8 +21,7 @@ use crate::simulation::Simulation;
     printcolumn(name = "Vendor", type_ = "string", json_path = ".spec.vendor", description = "The vendor's name."),
     printcolumn(name = "Jurisdiction", type_ = "string", json_path = ".spec.promises.jurisdiction.contractingEntity", description = "Where the contracting entity sits."),
     printcolumn(name = "Regions", type_ = "string", json_path = ".spec.promises.inference.regions", description = "Where content is decrypted."),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long the object has been there."),
-    printcolumn(name = "Models", type_ = "string", priority = 1, json_path = ".spec.models[*].name", description = "The models it serves.")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long the object has been there.")
 ))]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "!has(self.simulated) || (has(self.api) && self.api == 'Simulated')", "message": "simulated may only be set when api is Simulated"},

@@ -130,6 +130,9 @@ impl Reader {
             "Namespace" => format!("Namespace {}", name.name),
             kind => format!("{kind} {name}"),
         };
+        if object.api_version == API_VERSION && (name.name.is_empty() || name.name.len() > 63) {
+            return Err((Some(title), "metadata.name: must have from 1 to 63 characters".to_owned()));
+        }
         if let Some(other) = self.seen.insert(title.clone(), file.to_owned()) {
             let message = format!("is declared twice (also in {other}); names must be unique");
             return Err((Some(title), message));

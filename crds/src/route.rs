@@ -15,7 +15,6 @@ use crate::selector::LabelSelector;
     group = "lotse.dev", version = "v1alpha1", kind = "ModelRoute", plural = "modelroutes", shortname = "mroute",
     category = "lotse", namespaced, doc = "A model name that apps ask for, and who may answer it.",
     printcolumn(name = "Models", type_ = "string", json_path = ".spec.models", description = "The names an app may ask for."),
-    printcolumn(name = "Balance", type_ = "string", json_path = ".spec.tiers[*].balance", description = "How each tier chooses."),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long the object has been there.")
 ))]
 pub struct ModelRouteSpec {
@@ -93,7 +92,7 @@ pub struct TargetSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProviderRef {
     /// Its name.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 63))]
     pub name: String,
     /// Its namespace; the route's by default. A provider of another namespace must name the pod's namespace among its
     /// consumers.

@@ -9,7 +9,7 @@ use lotse_crds::body::{self, Scanned};
 use lotse_crds::compile::{Compiled, compile};
 use lotse_crds::explain::{ExplainedCandidate, Explanation, explain};
 use lotse_crds::finding::{Finding, Severity};
-use lotse_crds::plan::{Moment, plan};
+use lotse_crds::plan::{Attempt, Moment, plan};
 use lotse_crds::residency::utc_day;
 use lotse_crds::snapshot::Snapshot;
 
@@ -97,9 +97,12 @@ fn table(explanation: &Explanation) -> Table {
 
 /// How likely a candidate is tried first in its tier.
 fn share(candidate: &ExplainedCandidate, explanation: &Explanation) -> String {
+    if candidate.is_ordered {
+        return "in order".to_owned();
+    }
     let tier = explanation.candidates.iter().filter(|other| other.eligible && other.tier == candidate.tier);
     let all: f64 = tier.map(|other| other.weight).sum();
-    if candidate.is_ordered { "in order".to_owned() } else if all > 0.0 { format!("{:.0} %", candidate.weight / all * 100.0) } else { "last".to_owned() }
+    if candidate.weight > 0.0 { format!("{:.0} %", candidate.weight / all * 100.0) } else { "last".to_owned() }
 }
 
 fn why(candidate: &ExplainedCandidate) -> String {
@@ -147,13 +150,14 @@ impl Request {
     /// Which fields each candidate's body would have set.
     fn told(&self, snapshot: &Snapshot, model: &str, moment: &mut Moment<'_>) -> String {
         let Some(route) = snapshot.route(model) else { return String::new() };
-        let mut told = "\nThe request is taken; these fields of its body are set:\n".to_owned();
-        for attempt in plan(route, &snapshot.policies, moment).attempts {
+        let plan = plan(route, &snapshot.policies, moment);
+        let of = |attempt: &Attempt<'_>| {
             let candidate = attempt.permitted.candidate();
             let changes = self.scanned.changes(route, candidate);
             let fields: Vec<String> = changes.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            told.push_str(&format!("  {}: {}\n", candidate.provider, fields.join(" ")));
-        }
-        told
+            format!("  {}: {}\n", candidate.provider, fields.join(" "))
+        };
+        let told: String = plan.attempts.iter().map(of).collect();
+        format!("\nThe request is taken; these fields of its body are set:\n{told}")
     }
 }

@@ -56,8 +56,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// The folder, and for whom it is compiled.
-    pub fn folder(&self) -> Folder {
+    /// The folder, for whom it is compiled, and where it shows what has changed.
+    pub fn folder(&self, show: fn(&str)) -> Folder {
         Folder {
             path: self.manifests.clone(),
             workload: Workload {
@@ -66,6 +66,7 @@ impl Run {
                 labels: self.labels.iter().cloned().collect::<Labels>(),
             },
             root_namespace: self.root_namespace.clone(),
+            show,
         }
     }
 }

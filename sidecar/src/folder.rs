@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::Weak;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -17,6 +17,7 @@ use lotse_crds::name::Workload;
 use lotse_crds::read::{ReadError, read};
 use lotse_crds::residency::utc_day;
 
+use crate::metrics::SnapshotLabels;
 use crate::moment;
 use crate::report;
 use crate::serve::App;
@@ -37,6 +38,8 @@ pub struct Folder {
     pub workload: Workload,
     /// The namespace of platform and data protection.
     pub root_namespace: String,
+    /// Shows text to a person.
+    pub show: fn(&str),
 }
 
 /// Why a folder can't be used.
@@ -87,7 +90,15 @@ impl Folder {
         Ok(files)
     }
 
+    /// Puts files in force and counts how that went.
     fn apply(&self, files: &Files, app: &App) -> Result<(), FolderError> {
+        let applied = self.try_apply(files, app);
+        let outcome = if applied.is_ok() { "applied" } else { "refused" };
+        app.metrics.snapshots.get_or_create(&SnapshotLabels { outcome }).inc();
+        applied
+    }
+
+    fn try_apply(&self, files: &Files, app: &App) -> Result<(), FolderError> {
         let manifests = read(files, &self.root_namespace).map_err(FolderError::Wrong)?;
         let Compiled { snapshot, keys, findings } = compile(&manifests, &self.workload, moment::now());
         app.apply(snapshot, &keys)?;
@@ -95,11 +106,12 @@ impl Folder {
         Ok(())
     }
 
-    /// Follows the folder for as long as the process lives. Blocks; give it a thread of its own.
-    pub fn follow(&self, mut follower: Follower, app: &Arc<App>) {
+    /// Follows the folder for as long as the app lives. Blocks; give it a thread of its own.
+    pub fn follow(&self, mut follower: Follower, app: &Weak<App>) {
         loop {
             std::thread::sleep(PERIOD);
-            self.look(&mut follower, app);
+            let Some(app) = app.upgrade() else { return };
+            self.look(&mut follower, &app);
         }
     }
 
@@ -125,7 +137,7 @@ impl Folder {
         follower.applied.clone_from(&follower.seen);
         follower.day = day;
         match self.apply(&follower.seen, app) {
-            Ok(()) => report::applied(app),
+            Ok(()) => (self.show)(&report::applied(app)),
             Err(error) => report::refused(&error),
         }
     }

@@ -67,10 +67,11 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
 }
 
-/// Starts a sidecar on a folder: answers calls, and follows the folder from then on.
-pub async fn start(run: &Run) -> Result<Running, StartError> {
+/// Starts a sidecar on a folder: answers calls, and follows the folder from then on. What a person at the terminal should
+/// see goes to `show`.
+pub async fn start(run: &Run, show: fn(&str)) -> Result<Running, StartError> {
     let app = Arc::new(App::default());
-    let folder = run.folder();
+    let folder = run.folder(show);
     let follower = folder.start(&app)?;
     let calls = run.listen.open().await?;
     let admin = listen::bind(run.admin).await?;
@@ -84,12 +85,13 @@ pub async fn start(run: &Run) -> Result<Running, StartError> {
         stop,
         tasks: JoinSet::new(),
     };
-    report::started(&app, &running.lines());
+    show(&report::started(&app, &running.lines()));
     for listener in calls {
         running.tasks.spawn(listen::accept(listener, Service::Calls(app.clone()), stopped.clone()));
     }
     running.tasks.spawn(listen::accept(admin, Service::Admin(app.clone()), stopped.clone()));
     running.tasks.spawn(listen::accept(probes, Service::Probes(app.clone()), stopped));
+    let app = Arc::downgrade(&app);
     std::thread::Builder::new()
         .name("folder".to_owned())
         .spawn(move || folder.follow(follower, &app))

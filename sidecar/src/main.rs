@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use lotse_sidecar::args::{Cli, Command, Run};
-use lotse_sidecar::{StartError, start, telemetry};
+use lotse_sidecar::{StartError, report, start, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What the environment gives can't be used: a port, a folder. Source: sysexits.h, EX_CONFIG.
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 }
 
 async fn until_signalled(run: &Run) -> ExitCode {
-    let running = match start(run).await {
+    let running = match start(run, report::show).await {
         Ok(running) => running,
         Err(error) => {
             tell(&error);

@@ -9,9 +9,9 @@ use lotse_crds::snapshot::{ModelNames, Route, Snapshot, Tier};
 use crate::folder::FolderError;
 use crate::serve::App;
 
-/// Says what listens, and who would answer.
-pub fn started(app: &App, lines: &[(&str, String)]) {
-    let Some(table) = app.table() else { return };
+/// What listens, and who would answer.
+pub fn started(app: &App, lines: &[(&str, String)]) -> String {
+    let Some(table) = app.table() else { return String::new() };
     let workload = &table.snapshot.workload;
     let mut text = format!(
         "Lotse {} for {}/{}, revision {}\n",
@@ -23,16 +23,15 @@ pub fn started(app: &App, lines: &[(&str, String)]) {
     for (name, value) in lines {
         writeln!(text, "  {name:<7} {value}").expect("a string takes any text");
     }
-    text.push_str(&routes(&table.snapshot));
-    show(&text);
+    text + &routes(&table.snapshot)
 }
 
-/// Says who would answer now that the folder has changed.
-pub fn applied(app: &App) {
-    let Some(table) = app.table() else { return };
+/// Who would answer now that the folder has changed.
+pub fn applied(app: &App) -> String {
+    let Some(table) = app.table() else { return String::new() };
     let revision = table.snapshot.revision().0;
     tracing::info!(revision, "the folder has changed and is in force");
-    show(&format!("\nThe folder has changed; revision {revision}\n{}", routes(&table.snapshot)));
+    format!("\nThe folder has changed; revision {revision}\n{}", routes(&table.snapshot))
 }
 
 /// Says what is wrong with the folder, while what was in force stays.
@@ -97,8 +96,8 @@ fn tier_rows(route: &Route, number: usize, tier: &Tier) -> Vec<[String; 5]> {
         .collect()
 }
 
-/// A terminal that is gone is no reason to stop answering calls.
-fn show(text: &str) {
+/// Shows text to a person. A terminal that is gone is no reason to stop answering calls.
+pub fn show(text: &str) {
     let mut out = io::stdout().lock();
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }

@@ -19,7 +19,7 @@ use crate::attempt::{self, Answered};
 use crate::call::Call;
 use crate::failure::Failure;
 use crate::guard;
-use crate::metrics::{Metrics, SnapshotLabels};
+use crate::metrics::Metrics;
 use crate::moment;
 use crate::record::Record;
 use crate::stream::AnswerBody;
@@ -41,10 +41,8 @@ impl App {
     /// Puts a snapshot in force, or refuses it whole and keeps the one before.
     pub fn apply(&self, snapshot: Snapshot, keys: &Keys) -> Result<(), TableError> {
         let before = self.tables.load_full();
-        let table = Table::new(snapshot, keys, &self.shared, before.as_deref());
-        let outcome = if table.is_ok() { "applied" } else { "refused" };
-        self.metrics.snapshots.get_or_create(&SnapshotLabels { outcome }).inc();
-        self.tables.store(Some(Arc::new(table?)));
+        let table = Table::new(snapshot, keys, &self.shared, before.as_deref())?;
+        self.tables.store(Some(Arc::new(table)));
         Ok(())
     }
 

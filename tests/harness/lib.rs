@@ -1,1 +1,13 @@
-//! x
+//! What the tests speak: providers that do as they are told, and a sidecar between them and an app.
+//!
+//! Everything listens on port 0 and lives in the test's own process; a provider counts what reaches it.
+
+pub mod client;
+pub mod manifests;
+pub mod provider;
+pub mod sidecar;
+
+pub use client::Answer;
+pub use manifests::World;
+pub use provider::FakeProvider;
+pub use sidecar::Sidecar;

@@ -58,7 +58,6 @@ impl Definitions {
             node.insert("description".into(), text.into());
         }
         list_words(&mut node);
-        declare_unsettable(&mut node);
         self.items(&mut node);
         if let Some(properties) = node.get_mut("properties").and_then(Value::as_object_mut) {
             for property in properties.values_mut() {
@@ -162,28 +161,6 @@ fn words_of(alternative: &Value) -> Option<Vec<(String, Option<String>)>> {
         return Some(vec![(word(constant)?, meaning)]);
     }
     alternative.get("enum")?.as_array()?.iter().map(|constant| Some((word(constant)?, None))).collect()
-}
-
-/// The API server's CEL sees no field that the schema does not declare, so the rule of `BodyFields`, `'model' in self`,
-/// would not compile there, and the whole CRD would be refused. Declared, the two can be asked for.
-/// Source: kubernetes, staging/src/k8s.io/apiserver/pkg/cel/common/schemas.go, `SchemaDeclType`.
-fn declare_unsettable(node: &mut Node) {
-    if !node.contains_key(OPEN) || node.contains_key("properties") {
-        return;
-    }
-    for rule in node.get_mut(RULES).and_then(Value::as_array_mut).into_iter().flatten() {
-        if rule["rule"] == "!('model' in self) && !('stream' in self)" {
-            rule["rule"] = "!has(self.model) && !has(self.stream)".into();
-        }
-    }
-    let description = "May not be set here: the route and the app choose it.";
-    node.insert(
-        "properties".into(),
-        json!({
-            "model": { "description": description, "type": "string", "maxLength": 256 },
-            "stream": { "description": description, "type": "boolean" },
-        }),
-    );
 }
 
 fn clean(node: &mut Node) {

@@ -1,8 +1,8 @@
 //! A naive oracle: may this provider receive data under these policies, on this day?
 //!
-//! Written from the words of the design and from nothing else: it works on what is declared, with plain strings, lists
-//! and sets, has its own tables, and answers yes or no. Where it and the decision disagree, one of them has misread.
-//! Slow and short on purpose; it knows only the countries and hosts that the tests name.
+//! Written from the words of the design and from nothing else: it works on what is declared, with plain
+//! strings, lists and sets, has its own tables, and answers yes or no. Where it and the decision disagree,
+//! one of them has misread. Plain on purpose; it knows only the countries and hosts that the tests name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use crate::name::{Labels, ObjectName, Workload};
 use crate::policy::{DataPolicySpec, Enforcement, Jurisdictions, OnOverdue, TransferRequirement};
 use crate::promises::{ContractType, Evidence, PlacePromise, Promises, Role, Transfer, TransferMechanism};
-use crate::provider::{LLMProviderSpec, Operator};
+use crate::provider::{Api, LLMProviderSpec, Operator};
 use crate::selector::{LabelOperator, LabelSelector};
 
 const EU: [&str; 27] = [
@@ -38,8 +38,9 @@ pub(super) struct World {
 }
 
 impl World {
-    /// "A pod gets something only when at least one enforcing root policy that sets `inferenceRegions` selects it, and a
-    /// candidate must pass all of them. A policy that cannot be read or compiled denies every pod it might select."
+    /// A pod gets something only when at least one enforcing root policy that sets `inferenceRegions` selects
+    /// it, and a candidate must pass all policies. One that cannot be read or compiled denies every pod it
+    /// might select.
     pub(super) fn allows(&self) -> bool {
         let denies = |(name, spec): &&(ObjectName, DataPolicySpec)| !self.understands(name, spec);
         let selecting: Vec<_> = self.policies.iter().filter(|(name, spec)| self.selects(name, spec)).collect();
@@ -58,7 +59,8 @@ impl World {
         self.policies.iter().any(opens)
     }
 
-    /// Whether a policy is of the kind that can open the door: it enforces, in the root, and sets `inferenceRegions`.
+    /// Whether a policy is of the kind that opens the door: it enforces, in the root, and sets
+    /// `inferenceRegions`.
     pub(super) fn is_opening(&self, name: &ObjectName, spec: &DataPolicySpec) -> bool {
         spec.enforcement == Enforcement::Enforce && name.namespace == self.root && spec.inference_regions.is_some()
     }
@@ -111,8 +113,8 @@ impl World {
             && evidence.accept.as_ref().is_none_or(|list| !list.is_empty())
     }
 
-    /// "Each policy is judged alone, with its own evidence rules. To policies that do not believe its namespace the
-    /// provider has promised nothing. Self is believed like any promise."
+    /// Each policy is judged alone, with its own evidence rules. To policies that do not believe its
+    /// namespace the provider has promised nothing; `operatedBy: Self` is believed like any promise.
     fn passes(&self, name: &ObjectName, spec: &DataPolicySpec) -> bool {
         let believed = match &spec.evidence.attested_in {
             None => [&self.root, &name.namespace].contains(&&self.provider_namespace),
@@ -128,7 +130,8 @@ impl World {
             && bench.third_parties_fit()
     }
 
-    /// "A model's promises replace, key by key, the provider's. A promise that the wire contradicts counts as not made."
+    /// A model's promises replace, key by key, the provider's; one that the wire contradicts counts as not
+    /// made.
     fn promises(&self) -> Promises {
         let (own, model) = (self.provider.promises.clone(), self.provider.models[0].promises.clone());
         let mut promises = Promises {
@@ -144,8 +147,8 @@ impl World {
             subprocessors: model.subprocessors.or(own.subprocessors),
         };
         let contradicted = |promise: &PlacePromise| {
-            let promised = expand(&promise.regions);
-            let leaves_out = |place: &str| !promised.contains(place) && !promised.contains("Worldwide");
+            let covered = expand(&promise.regions);
+            let leaves_out = |place: &str| !covered.contains(place) && !covered.contains("Worldwide");
             shown_by_wire(&self.provider).is_some_and(|shown| expand(shown).into_iter().any(|place| leaves_out(&place)))
         };
         promises.inference = promises.inference.filter(|promise| !contradicted(promise));
@@ -163,14 +166,15 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// "`storageRegions` and `accessRegions` each default to `inferenceRegions`; where none is set there is no limit.
-    /// Worldwide limits nothing. A promise fits when all of its countries are among the policy's."
+    /// `storageRegions` and `accessRegions` each default to `inferenceRegions`; where none is set there is no
+    /// limit. Worldwide limits nothing. A promise fits when all of its countries are among the policy's.
     fn places_fit(&self) -> bool {
         let inference = &self.spec.inference_regions;
+        let (storage, access) = (&self.spec.storage_regions, &self.spec.access_regions);
         let limited = [
             (inference, &self.promises.inference),
-            (if self.spec.storage_regions.is_some() { &self.spec.storage_regions } else { inference }, &self.promises.storage),
-            (if self.spec.access_regions.is_some() { &self.spec.access_regions } else { inference }, &self.promises.access),
+            (if storage.is_some() { storage } else { inference }, &self.promises.storage),
+            (if access.is_some() { access } else { inference }, &self.promises.access),
         ];
         limited.into_iter().all(|(allowed, promise)| match (allowed, promise) {
             (None, _) => true,
@@ -182,7 +186,7 @@ impl Bench<'_> {
         })
     }
 
-    /// "`denied` refuses the listed and the unknown. Contracting entity and ultimate parent."
+    /// Contracting entity and ultimate parent; `denied` refuses the listed and the unknown.
     fn jurisdiction_fits(&self) -> bool {
         let Some(law) = &self.spec.jurisdictions else { return true };
         let Some(promise) = &self.promises.jurisdiction else { return self.is_own };
@@ -195,7 +199,8 @@ impl Bench<'_> {
             })
     }
 
-    /// "`conditional` admits a country until the day, when the provider's `transfers` for it carry what is required."
+    /// `conditional` admits a country until the day, when the provider's `transfers` for it carry what is
+    /// required.
     fn is_admitted(&self, law: &Jurisdictions, country: &str) -> bool {
         let transfers = self.transfers_to(country);
         let carried = |required: &TransferRequirement| match required {
@@ -204,7 +209,8 @@ impl Bench<'_> {
             TransferRequirement::BCR => has(&transfers, TransferMechanism::BCR),
             TransferRequirement::Derogation => has(&transfers, TransferMechanism::Derogation),
             TransferRequirement::ImpactAssessment => {
-                transfers.iter().any(|entry| entry.impact_assessment.as_ref().is_some_and(|text| !text.is_empty()))
+                let reference = |entry: &&Transfer| entry.impact_assessment.clone().unwrap_or_default();
+                transfers.iter().any(|entry| !reference(entry).is_empty())
             }
         };
         law.conditional.iter().flatten().any(|condition| {
@@ -219,8 +225,8 @@ impl Bench<'_> {
         proven.flat_map(|promise| &promise.entries).filter(|entry| entry.country == country).collect()
     }
 
-    /// "`requireArticle28` needs `contract.type: Article28` with role Processor. `operatedBy: Self` counts, where the
-    /// provider promises nothing itself, as a fitting jurisdiction, an Article 28 contract, retention 0, no training."
+    /// `requireArticle28` needs `contract.type: Article28` with role Processor. `operatedBy: Self` counts,
+    /// where the provider promises nothing itself, as an Article 28 contract, retention 0 and no training.
     fn handling_fits(&self) -> bool {
         let retention = match (self.spec.max_retention_days, &self.promises.retention) {
             (None, _) => true,
@@ -244,7 +250,7 @@ impl Bench<'_> {
         retention && training && contract
     }
 
-    /// "`transferMechanisms` must be met for each country outside the EEA in inference, storage or access."
+    /// `transferMechanisms` must be met for each country outside the EEA in inference, storage or access.
     fn transfers_are_carried(&self) -> bool {
         let Some(mechanisms) = &self.spec.transfer_mechanisms else { return true };
         let carried = |country: &String| {
@@ -253,9 +259,9 @@ impl Bench<'_> {
             inside || is_country(country) && mechanisms.iter().any(|mechanism| has(&transfers, *mechanism))
         };
         [&self.promises.inference, &self.promises.storage, &self.promises.access].into_iter().all(|promise| {
-            promise
-                .as_ref()
-                .is_some_and(|promise| self.is_proven(&promise.evidence) && expand(&promise.regions).iter().all(carried))
+            promise.as_ref().is_some_and(|promise| {
+                self.is_proven(&promise.evidence) && expand(&promise.regions).iter().all(carried)
+            })
         })
     }
 
@@ -279,8 +285,8 @@ impl Bench<'_> {
         certified && elsewhere
     }
 
-    /// "Each needs at least one evidence of an accepted kind, not past `validUntil`, and, under Exclude, reviewed at most
-    /// `maxAgeDays` ago."
+    /// Each promise needs at least one evidence of an accepted kind, not past `validUntil`, and, under
+    /// Exclude, reviewed at most `maxAgeDays` ago.
     fn is_proven(&self, names: &[String]) -> bool {
         let rules = &self.spec.evidence;
         self.evidence.iter().filter(|evidence| names.contains(&evidence.name)).any(|evidence| {
@@ -300,17 +306,19 @@ fn has(transfers: &[&Transfer], mechanism: TransferMechanism) -> bool {
     transfers.iter().any(|entry| entry.mechanism == mechanism)
 }
 
-/// The words of a list with each group's members in its place. What no table has stays as it is, and fits nowhere.
+/// The words of a list with each group's members in its place. What no table has stays, and fits nowhere.
 fn expand<Word: AsRef<str>>(words: &[Word]) -> BTreeSet<String> {
-    let members = |word: &str| match word {
-        "EU" => EU.to_vec(),
-        "EEA" => [EU.as_slice(), &EEA_BEYOND_EU].concat(),
-        "EFTA" => EFTA.to_vec(),
-        word => vec![word],
-    }
-    .into_iter()
-    .map(str::to_owned)
-    .collect::<Vec<_>>();
+    let members = |word: &str| {
+        match word {
+            "EU" => EU.to_vec(),
+            "EEA" => [EU.as_slice(), &EEA_BEYOND_EU].concat(),
+            "EFTA" => EFTA.to_vec(),
+            word => vec![word],
+        }
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+    };
     words.iter().flat_map(|word| members(word.as_ref())).collect()
 }
 
@@ -349,8 +357,11 @@ fn matches(selector: &LabelSelector, labels: &Labels) -> bool {
         && selector.match_expressions.iter().all(|each| holds(&each.key, each.operator, &each.values))
 }
 
-/// Where a vendor's public host decrypts content; nothing for any other host.
+/// Where a vendor's public host decrypts content, as far as the wire shows it; nothing for any other host.
 fn shown_by_wire(provider: &LLMProviderSpec) -> Option<&'static [&'static str]> {
+    if provider.api == Some(Api::Simulated) {
+        return None;
+    }
     let default = match provider.vendor.as_str() {
         "openai" => "https://api.openai.com/v1",
         "mistral" => "https://api.mistral.ai/v1",

@@ -1,5 +1,5 @@
 //! Proves the decision in three ways, always through `compile`, as operator and sidecar reach it:
-//! - `cases.yaml`, the decision table that lawyers read, holds word for word, at the first and last moment of each day;
+//! - `cases.yaml`, the decision table that lawyers read, holds to the word, from a day's first to its last moment;
 //! - in random worlds the decision says what a naive oracle says that was written from the design alone;
 //! - in random worlds nothing that should only tighten ever permits more, and every refusal says whose it is.
 
@@ -24,8 +24,8 @@ use crate::policy::{
 };
 use crate::promises::{
     CertificationsPromise, ContractPromise, ContractType, Evidence, EvidenceKind, JurisdictionPromise, PlacePromise,
-    Promises, RetentionPromise, Role, Subprocessor, SubprocessorsPromise, TrainingPromise, Transfer,
-    TransferMechanism, TransfersPromise,
+    Promises, RetentionPromise, Role, Subprocessor, SubprocessorsPromise, TrainingPromise, Transfer, TransferMechanism,
+    TransfersPromise,
 };
 use crate::provider::{LLMProviderSpec, Operator};
 use crate::secret::Secret;
@@ -105,8 +105,7 @@ fn root() -> String {
 /// The cases of a table, read as manifests are: plain `NO` is Norway.
 fn read_cases(text: &str) -> Result<Vec<Case>, String> {
     let options = serde_saphyr::options! { strict_booleans: true };
-    let values: Vec<Value> =
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
+    let values: Vec<Value> = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
     let case = |value: Value| {
         let says = value.get("says").unwrap_or_default().to_string();
         serde_path_to_error::deserialize(value).map_err(|error| format!("{says}: {error}"))
@@ -152,7 +151,7 @@ fn provider(said: &Map<String, Value>) -> Result<LLMProviderSpec, serde_json::Er
         "credential": {"type": "APIKey", "apiKey": {"secretRef": {"name": "provider", "key": "api-key"}}},
         "headers": [{"name": "x-team", "value": CANARY}],
         "models": [{"name": MODEL}],
-        "evidence": [{"name": "dpa", "kind": "Contractual", "source": "contract 17", "reviewedOn": "2026-10-01"}],
+        "evidence": [{"name": "dpa", "kind": "Contractual", "source": "17", "reviewedOn": "2026-10-01"}],
         "consumers": {"namespaceSelector": {}},
     });
     if !said.contains_key("vendor") && !said.contains_key("baseURL") {
@@ -250,9 +249,10 @@ fn a_policy_that_cannot_be_read_denies_every_pod_that_it_might_select() {
 
 #[test]
 fn overdue_evidence_that_counts_is_warned_of() {
-    let case = "[{says: late, policy: {inferenceRegions: [Worldwide], maxRetentionDays: 0, evidence: {maxAgeDays: 1}},
-        provider: {promises: {retention: {days: 0, evidence: [dpa]}}}, expect: []}]";
-    let world = read_cases(case).expect("it is a case")[0].world();
+    let mut world = open_world();
+    world.policies[0].1.max_retention_days = Some(0);
+    world.policies[0].1.evidence.max_age_days = Some(1);
+    world.provider.promises.retention = Some(RetentionPromise { days: 0, evidence: vec!["dpa".to_owned()] });
 
     let compiled = compiled(&world, first_moment(world.day));
 
@@ -355,9 +355,13 @@ fn in_days(days: i32) -> Date {
     today().saturating_add(days.days())
 }
 
+fn evidence_name() -> BoxedStrategy<String> {
+    word(&[(2, "dpa"), (1, "page"), (1, "report")])
+}
+
 /// Names of evidence that a promise rests on; `gone` is never there.
 fn proofs() -> BoxedStrategy<Vec<String>> {
-    words(&[(30, "dpa"), (4, "page dpa"), (4, "gone report"), (4, "report"), (2, "page"), (1, "gone"), (1, "")])
+    words(&[(60, "dpa"), (4, "page dpa"), (4, "gone report"), (4, "report"), (2, "page"), (1, "gone"), (1, "")])
 }
 
 fn evidence() -> impl Strategy<Value = Vec<Evidence>> {
@@ -385,8 +389,19 @@ fn evidence() -> impl Strategy<Value = Vec<Evidence>> {
 
 fn place() -> impl Strategy<Value = PlacePromise> {
     let regions = words(&[
-        (30, "FR"), (8, "EU"), (6, "DE IE"), (4, "NO"), (4, "CH"), (2, "EEA"), (2, "EU EFTA"), (2, "US"), (2, "FR US"),
-        (1, "GB"), (1, "Worldwide"), (1, "XX"), (1, "FR eu-central-1"),
+        (50, "FR"),
+        (8, "EU"),
+        (6, "DE IE"),
+        (4, "NO"),
+        (4, "CH"),
+        (2, "EEA"),
+        (2, "EU EFTA"),
+        (2, "US"),
+        (2, "FR US"),
+        (1, "GB"),
+        (1, "Worldwide"),
+        (1, "XX"),
+        (1, "FR eu-central-1"),
     ]);
     (regions, proofs()).prop_map(|(regions, evidence)| PlacePromise { regions, evidence })
 }
@@ -419,8 +434,11 @@ fn transfers() -> impl Strategy<Value = TransfersPromise> {
 }
 
 fn subprocessors() -> impl Strategy<Value = SubprocessorsPromise> {
-    let entry = word(&[(8, "FR"), (2, "CH"), (2, "US"), (1, "XX")])
-        .prop_map(|country| Subprocessor { name: "cloud".to_owned(), country, purpose: None });
+    let entry = word(&[(8, "FR"), (2, "CH"), (2, "US"), (1, "XX")]).prop_map(|country| Subprocessor {
+        name: "cloud".to_owned(),
+        country,
+        purpose: None,
+    });
     (prop::collection::vec(entry, 0..=2), proofs())
         .prop_map(|(entries, evidence)| SubprocessorsPromise { entries, evidence })
 }
@@ -432,8 +450,7 @@ fn promises(made: u32) -> impl Strategy<Value = Promises> {
     let retention = (days, proofs()).prop_map(|(days, evidence)| RetentionPromise { days, evidence });
     let training = (prop::bool::weighted(0.1), proofs())
         .prop_map(|(on_customer_data, evidence)| TrainingPromise { on_customer_data, evidence });
-    let certifications =
-        (names, proofs()).prop_map(|(names, evidence)| CertificationsPromise { names, evidence });
+    let certifications = (names, proofs()).prop_map(|(names, evidence)| CertificationsPromise { names, evidence });
     let places = (maybe(made, place()), maybe(made, place()), maybe(made, place()));
     let handling = (maybe(made, retention), maybe(made, training), maybe(made, contract()));
     let others = (maybe(made, transfers()), maybe(made, certifications), maybe(made, subprocessors()));
@@ -457,9 +474,9 @@ fn promises(made: u32) -> impl Strategy<Value = Promises> {
 }
 
 fn random_provider() -> impl Strategy<Value = LLMProviderSpec> {
-    let host = weighted(&[(20, HOST), (1, "api.mistral.ai"), (1, "api.eu.mistral.ai"), (1, "us.api.openai.com")]);
+    let host = weighted(&[(30, HOST), (1, "api.mistral.ai"), (1, "api.eu.mistral.ai"), (1, "us.api.openai.com")]);
     let operator = weighted(&[(7, Operator::Vendor), (1, Operator::Own)]);
-    (host, operator, evidence(), promises(94), prop_oneof![9 => Just(Promises::default()), 1 => promises(30)]).prop_map(
+    (host, operator, evidence(), promises(96), prop_oneof![9 => Just(Promises::default()), 1 => promises(30)]).prop_map(
         |(host, operated_by, evidence, promises, of_model)| {
             let mut spec = provider(&Map::new()).expect("a provider of which nothing is said is one");
             spec.base_url = Some(format!("https://{host}/v1"));
@@ -497,8 +514,7 @@ fn namespace_selector() -> BoxedStrategy<LabelSelector> {
 
 fn conditional() -> impl Strategy<Value = Vec<ConditionalJurisdiction>> {
     use TransferRequirement::{AdequacyDecision, ImpactAssessment, SCC};
-    let requires =
-        weighted(&[(3, vec![SCC]), (2, vec![SCC, ImpactAssessment]), (1, vec![AdequacyDecision])]);
+    let requires = weighted(&[(3, vec![SCC]), (2, vec![SCC, ImpactAssessment]), (1, vec![AdequacyDecision])]);
     let of = |country: &'static str| {
         (requires.clone(), maybe(50, -30..=400_i32)).prop_map(move |(requires, until)| ConditionalJurisdiction {
             country: country.to_owned(),
@@ -521,11 +537,13 @@ fn evidence_rules() -> impl Strategy<Value = EvidenceRules> {
     use EvidenceKind::{Audited, Contractual, SelfAttested};
     let accept = [(4, vec![Contractual, Audited]), (1, vec![Audited]), (1, vec![SelfAttested, Contractual, Audited])];
     let age = maybe(40, (weighted(&[(1, 90), (3, 365)]), weighted(&[(1, OnOverdue::Warn), (1, OnOverdue::Exclude)])));
-    (maybe(20, weighted(&accept)), age, maybe(8, namespace_selector())).prop_map(|(accept, age, attested_in)| EvidenceRules {
-        accept,
-        max_age_days: age.map(|(days, _)| days),
-        on_overdue: age.map(|(_, overdue)| overdue).unwrap_or_default(),
-        attested_in: attested_in.map(|namespace_selector| AttestedIn { namespace_selector }),
+    (maybe(20, weighted(&accept)), age, maybe(8, namespace_selector())).prop_map(|(accept, age, attested_in)| {
+        EvidenceRules {
+            accept,
+            max_age_days: age.map(|(days, _)| days),
+            on_overdue: age.map(|(_, overdue)| overdue).unwrap_or_default(),
+            attested_in: attested_in.map(|namespace_selector| AttestedIn { namespace_selector }),
+        }
     })
 }
 
@@ -540,11 +558,8 @@ fn sound_policy() -> impl Strategy<Value = (ObjectName, DataPolicySpec)> {
     let selectors = (maybe(15, namespace_selector()), maybe(15, pod_selector()), maybe(10, accounts));
     let enforcement = weighted(&[(5, Enforcement::Enforce), (1, Enforcement::Audit)]);
     let places = (maybe(45, regions()), maybe(15, regions()), maybe(15, regions()));
-    let handling = (
-        maybe(25, weighted(&[(1, 0), (3, 30), (1, 90)])),
-        prop::bool::weighted(0.25),
-        prop::bool::weighted(0.2),
-    );
+    let handling =
+        (maybe(25, weighted(&[(1, 0), (3, 30), (1, 90)])), prop::bool::weighted(0.25), prop::bool::weighted(0.2));
     let others = (
         maybe(12, prop::collection::vec(mechanism(), 1..=3)),
         maybe(12, words(&[(3, "ISO27001"), (1, "ISO27001 SOC2")])),
@@ -595,7 +610,7 @@ const BREAKAGES: [fn(&mut DataPolicySpec); 8] = [
 
 /// A policy that now and then can't be understood.
 fn policy() -> impl Strategy<Value = (ObjectName, DataPolicySpec)> {
-    (sound_policy(), maybe(3, prop::sample::select(&BREAKAGES[..])), prop::bool::weighted(0.01)).prop_map(
+    (sound_policy(), maybe(4, prop::sample::select(&BREAKAGES[..])), prop::bool::weighted(0.01)).prop_map(
         |((name, mut spec), breakage, reaches_out)| {
             if let Some(breakage) = breakage {
                 breakage(&mut spec);
@@ -622,10 +637,11 @@ fn numbered(policies: Vec<(ObjectName, DataPolicySpec)>) -> Vec<(ObjectName, Dat
 }
 
 fn world() -> impl Strategy<Value = World> {
-    let policies = (maybe(95, opening_policy()), prop::collection::vec(policy(), 0..=2))
+    let policies = (maybe(97, opening_policy()), prop::collection::vec(policy(), 0..=2))
         .prop_map(|(opening, others)| numbered(opening.into_iter().chain(others).collect()));
     let labels = maybe(50, Just(Labels::from([("tier".to_owned(), "gold".to_owned())])));
-    let namespaces = (word(&[(8, "team-a"), (1, "team-b"), (1, ROOT)]), word(&[(20, ROOT), (2, "team-a"), (1, "team-b")]));
+    let namespaces =
+        (word(&[(8, "team-a"), (1, "team-b"), (1, ROOT)]), word(&[(24, ROOT), (2, "team-a"), (1, "team-b")]));
     let caller = weighted(&[(4, "billing"), (1, "shop")]);
     let unreadable = maybe(3, word(&[(1, ROOT), (1, "team-a"), (1, "team-b")]));
     (policies, labels, namespaces, caller, unreadable, random_provider(), 0..=200_i32).prop_map(
@@ -669,7 +685,7 @@ fn random_worlds_give_each_reason() {
     let worlds = world();
     let mut draw = || worlds.new_tree(&mut runner).expect("nothing is filtered out").current();
 
-    let given: BTreeSet<String> = (0..1000).flat_map(|_| told(&draw())).map(|(code, _)| code).collect();
+    let given: BTreeSet<String> = (0..600).flat_map(|_| told(&draw())).map(|(code, _)| code).collect();
 
     assert_eq!(given, CODES.map(str::to_owned).into());
 }
@@ -692,12 +708,12 @@ const PROMISES: [fn(&mut Promises); 10] = [
 /// The first of them count for our own model server where it does not make them.
 const COUNT_FOR_OUR_OWN: usize = 4;
 
-fn config() -> ProptestConfig {
-    ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() }
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(512))]
 
     #[test]
     fn the_decision_says_what_the_oracle_says(world in world()) {
@@ -705,9 +721,13 @@ proptest! {
 
         prop_assert_eq!(told.is_empty(), world.allows(), "{:?}", told);
     }
+}
+
+proptest! {
+    #![proptest_config(config(256))]
 
     #[test]
-    fn one_more_policy_never_permits_more_unless_it_is_the_first_that_opens(world in world(), more in policy()) {
+    fn one_more_policy_never_permits_more_unless_it_opens_a_closed_door(world in world(), more in policy()) {
         let (name, spec) = more;
         let could_open_the_door = !world.is_open() && world.is_opening(&name, &spec);
         let mut tightened = world.clone();
@@ -753,7 +773,7 @@ proptest! {
     }
 
     #[test]
-    fn evidence_less_never_permits_more(world in world(), name in prop::sample::select(&["dpa", "page", "report"][..])) {
+    fn evidence_less_never_permits_more(world in world(), name in evidence_name()) {
         let mut weaker = world.clone();
         weaker.provider.evidence.retain(|evidence| evidence.name != name);
 
@@ -772,7 +792,7 @@ proptest! {
     }
 
     #[test]
-    fn a_candidate_that_is_judged_again_later_fares_as_if_compiled_then(world in world(), days in 0..=900_i32) {
+    fn a_candidate_judged_again_later_fares_as_if_compiled_then(world in world(), days in 0..=900_i32) {
         let later = World { day: world.day.saturating_add(days.days()), ..world.clone() };
 
         let snapshot = compiled(&world, first_moment(world.day)).snapshot;
@@ -788,11 +808,13 @@ proptest! {
     fn a_snapshot_holds_no_secret_and_no_address_of_who_is_refused(world in world()) {
         let compiled = compiled(&world, first_moment(world.day));
 
-        let shown = serde_json::to_string(&compiled.snapshot).expect("a snapshot is JSON") + &format!("{compiled:?}");
+        let json = serde_json::to_string(&compiled.snapshot).expect("a snapshot is JSON");
+        let shown = format!("{json} {compiled:?}");
+        let is_called = reasons(&compiled).is_empty();
+        let base_url = world.provider.base_url.unwrap_or_default();
         prop_assert!(!shown.contains(CANARY));
-        prop_assert_eq!(shown.contains(HOST), world.provider.base_url == open_world().provider.base_url
-            && reasons(&compiled).is_empty());
-        prop_assert_eq!(compiled.keys.is_empty(), !reasons(&compiled).is_empty());
+        prop_assert_eq!(shown.contains(&base_url), is_called);
+        prop_assert_eq!(compiled.keys.is_empty(), !is_called);
     }
 
     #[test]
