@@ -4,7 +4,7 @@
 use http::Uri;
 use ipnet::IpNet;
 
-use crate::place::{Places, WORLDWIDE};
+use crate::place::{Places, WORLDWIDE, is_country};
 use crate::policy::{DataPolicySpec, OnOverdue};
 use crate::problem::{Problem, Problems};
 use crate::promises::{PlacePromise, Promises};
@@ -215,9 +215,9 @@ pub fn policy(spec: &DataPolicySpec) -> Vec<Problem> {
             .unique("spec.jurisdictions.conditional", conditional.iter().map(|condition| condition.country.as_str()));
         for (at, condition) in conditional.iter().enumerate() {
             let path = format!("spec.jurisdictions.conditional[{at}]");
-            country_words(&mut problems, &format!("{path}.country"), std::slice::from_ref(&condition.country));
-            if matches!(condition.country.as_str(), "EU") {
-                problems.add(format!("{path}.country"), "must be one country");
+            if !is_country(&condition.country) {
+                let message = format!("must be the ISO 3166-1 alpha-2 code of one country, not `{}`", condition.country);
+                problems.add(format!("{path}.country"), message);
             }
             problems.count(&format!("{path}.requires"), condition.requires.len(), 1..=5);
         }

@@ -87,7 +87,7 @@ fn governing(
     }
     for (name, spec) in manifests.policies.iter().filter(|(name, _)| might_select(name)) {
         let problems = policy_problems(manifests, name, spec);
-        if !selects(manifests, name, spec, workload) {
+        if !selects(manifests, (name, spec), &problems, workload) {
             continue;
         }
         if problems.is_empty() {
@@ -126,17 +126,25 @@ fn policy_problems(manifests: &Manifests, name: &ObjectName, spec: &DataPolicySp
     problems
 }
 
-/// Whether a policy selects the workload. One whose selectors can't be used selects all that it might.
-fn selects(manifests: &Manifests, name: &ObjectName, spec: &DataPolicySpec, workload: &Workload) -> bool {
+/// Whether a policy selects the workload. A selector with a problem selects all that it might.
+fn selects(
+    manifests: &Manifests,
+    (name, spec): (&ObjectName, &DataPolicySpec),
+    problems: &[Problem],
+    workload: &Workload,
+) -> bool {
+    let is_broken = |field: &str| problems.iter().any(|problem| problem.path.starts_with(field));
     let is_root = name.namespace == manifests.root_namespace;
     let namespace = if is_root {
-        absent_or_matches(spec.namespace_selector.as_ref(), &manifests.namespace_labels(&workload.namespace))
+        let labels = manifests.namespace_labels(&workload.namespace);
+        is_broken("spec.namespaceSelector") || absent_or_matches(spec.namespace_selector.as_ref(), &labels)
     } else {
         name.namespace == workload.namespace
     };
-    let account =
-        spec.service_account_names.as_ref().is_none_or(|names| names.contains(&workload.service_account));
-    namespace && account && absent_or_matches(spec.pod_selector.as_ref(), &workload.labels)
+    let account = is_broken("spec.serviceAccountNames")
+        || spec.service_account_names.as_ref().is_none_or(|names| names.contains(&workload.service_account));
+    let pod = is_broken("spec.podSelector") || absent_or_matches(spec.pod_selector.as_ref(), &workload.labels);
+    namespace && account && pod
 }
 
 /// The namespaces whose providers a policy believes.

@@ -44,6 +44,10 @@ impl Countries {
         set
     }
 
+    fn contains(&self, at: usize) -> bool {
+        self.0[at / 64] & (1 << (at % 64)) != 0
+    }
+
     fn insert(&mut self, at: usize) {
         self.0[at / 64] |= 1 << (at % 64);
     }
@@ -78,8 +82,13 @@ impl Countries {
 
     /// The codes, in order.
     pub fn codes(&self) -> impl Iterator<Item = String> + '_ {
-        (0..26 * 26).filter(|at| self.0[at / 64] & (1 << (at % 64)) != 0).map(code)
+        (0..26 * 26).filter(|at| self.contains(*at)).map(code)
     }
+}
+
+/// Whether a word is the code of one country.
+pub fn is_country(word: &str) -> bool {
+    index(word).is_some_and(|at| Countries::listed(COUNTRIES).contains(at))
 }
 
 fn index(code: &str) -> Option<usize> {
@@ -158,14 +167,10 @@ impl Places {
                 "EU" => places.countries = places.countries.union(&Countries::listed(EU)),
                 "EEA" => places.countries = places.countries.union(&Countries::eea()),
                 "EFTA" => places.countries = places.countries.union(&Countries::listed(EFTA)),
-                country => {
-                    let one = Countries::listed(country);
-                    if !one.is_empty() && one.is_subset(&known) {
-                        places.countries = places.countries.union(&one);
-                    } else {
-                        places.unknown.push(country.to_owned());
-                    }
-                }
+                country => match index(country).filter(|at| known.contains(*at)) {
+                    Some(at) => places.countries.insert(at),
+                    None => places.unknown.push(country.to_owned()),
+                },
             }
         }
         places
@@ -222,6 +227,7 @@ mod tests {
         assert!(!places(&["GB"]).is_inside(&eea));
         assert!(!places(&["CH"]).is_inside(&eea));
         assert!(!places(&[]).is_inside(&eea));
+        assert!(!places(&["FR DE"]).is_inside(&eea));
     }
 
     #[test]

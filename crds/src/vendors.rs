@@ -81,6 +81,15 @@ impl Vendors {
         self.0.keys().map(String::as_str)
     }
 
+    /// Whether this is a vendor's public host.
+    pub fn is_public_host(&self, host: &str) -> bool {
+        let is_default = |vendor: &Vendor| {
+            let url = vendor.base_url.as_ref().and_then(|url| url.parse::<http::Uri>().ok());
+            url.as_ref().and_then(http::Uri::host).is_some_and(|default| default.eq_ignore_ascii_case(host))
+        };
+        self.host(host).is_some() || self.0.values().any(is_default)
+    }
+
     /// The row of a host, whoever claims to be behind it.
     pub fn host(&self, host: &str) -> Option<&Host> {
         self.0.values().flat_map(|vendor| &vendor.hosts).find(|row| row.host.eq_ignore_ascii_case(host))

@@ -85,8 +85,11 @@ impl World {
     /// The files.
     pub fn files(&self) -> Vec<(String, String)> {
         let providers: String = self.providers.iter().map(|(name, url, more)| provider(name, url, more)).collect();
-        let listed: Vec<String> =
+        let mut listed: Vec<String> =
             self.providers.iter().map(|(name, ..)| format!("{{model: m, provider: {{name: {name}}}}}")).collect();
+        if listed.is_empty() {
+            listed.push("{model: m}".to_owned());
+        }
         let tiers = if self.tiers.is_empty() {
             format!("- {{balance: Order, targets: [{}]}}", listed.join(", "))
         } else {

@@ -106,7 +106,7 @@ async fn each_wrong_manifest_is_told_with_its_file_its_object_and_its_field() {
             vec!["spec.podSelector.matchExpressions[0].values: must be set"],
         ),
         (object("DataPolicy", "app", "d", "{}").repeat(2), vec!["DataPolicy app/d", "is declared twice"]),
-        (object("DataPolicy", "lotse-system", "everything", "{}"), vec!["is declared twice (also in policies.yaml)"]),
+        (object("DataPolicy", "lotse-system", "everything", "{}"), vec!["lotse-system/everything: is declared twice (also in extra.yaml)"]),
         (
             "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {key: \"!!\"}".to_owned(),
             vec!["Secret default/s", "data.key: must be base64"],

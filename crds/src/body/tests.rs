@@ -1,1 +1,147 @@
-//! Tests.
+//! Tests of the body: what is refused, what is found, and that nothing but what must change does.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn put_together(body: &[u8], pieces: &[Piece]) -> Vec<u8> {
+    let bytes = |piece: &Piece| match piece {
+        Piece::Kept(range) => body[range.clone()].to_vec(),
+        Piece::New(bytes) => bytes.clone(),
+    };
+    pieces.iter().flat_map(bytes).collect()
+}
+
+fn rewritten(body: &str, changes: &[(&str, Value)]) -> String {
+    let changes: Vec<_> = changes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let scanned = scan(body.as_bytes()).expect("a good body");
+    String::from_utf8(put_together(body.as_bytes(), &scanned.rewrite(&changes))).expect("UTF-8")
+}
+
+#[test]
+fn only_what_must_change_changes_white_space_and_escapes_included() {
+    let body = " {\n \"mo\\u0064el\" : \"a\" , \"x\":[1, 2.50, \"\\u00e9\"],\"n\":1e2 }\n";
+
+    let changed = rewritten(body, &[("model", json!("b"))]);
+
+    assert_eq!(changed, " {\n \"mo\\u0064el\" : \"b\" , \"x\":[1, 2.50, \"\\u00e9\"],\"n\":1e2 }\n");
+}
+
+#[test]
+fn a_field_that_is_absent_is_set_first_and_an_empty_object_gets_no_comma_too_many() {
+    assert_eq!(rewritten("{\"a\":1}", &[("b", json!(2)), ("c", json!([3]))]), "{\"b\":2,\"c\":[3],\"a\":1}");
+    assert_eq!(rewritten("{ }", &[("b", json!(2))]), "{\"b\":2 }");
+    assert_eq!(rewritten("{}", &[]), "{}");
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_refused_at_any_depth_however_it_is_written() {
+    for body in [
+        "{\"a\":1,\"a\":1}",
+        "{\"a\":1,\"\\u0061\":1}",
+        "{\"x\":{\"a\":1,\"a\":1}}",
+        "{\"x\":[[{\"b\":[{\"a\":1,\"b\":2,\"a\":1}]}]]}",
+    ] {
+        assert_eq!(scan(body.as_bytes()), Err(BodyError::DuplicateKey("a".to_owned())), "{body}");
+    }
+    assert!(scan(b"{\"a\":{\"a\":[{\"a\":1},{\"a\":2}]}}").is_ok());
+    let many: String = (0..50).map(|key| format!("\"k{key}\":1,")).collect();
+    assert!(scan(format!("{{{many}\"last\":1}}").as_bytes()).is_ok());
+    assert!(scan(format!("{{{many}\"k3\":1}}").as_bytes()).is_err());
+    assert!(scan(format!("{{{many}\"k40\":1}}").as_bytes()).is_err());
+}
+
+#[test]
+fn a_hundred_thousand_keys_take_no_quadratic_time() {
+    let many: String = (0..100_000).map(|key| format!("\"k{key}\":1,")).collect();
+
+    let scanned = scan(format!("{{\"x\":{{{many}\"last\":1}}}}").as_bytes()).expect("a good body");
+
+    assert_eq!(scanned.members.len(), 1);
+}
+
+#[test]
+fn model_and_stream_are_of_their_types_or_refused() {
+    let model = |body: &str| scan(body.as_bytes()).and_then(|scanned| scanned.model(body.as_bytes()));
+    let stream = |body: &str| scan(body.as_bytes()).and_then(|scanned| scanned.stream(body.as_bytes()));
+
+    assert_eq!(model("{\"model\":\"a\\u00e9\"}").as_deref(), Ok("a\u{e9}"));
+    assert!(model("{}").is_err() && model("{\"model\":null}").is_err() && model("{\"model\":[]}").is_err());
+    assert_eq!((stream("{}"), stream("{\"stream\":null}"), stream("{\"stream\": true}")), (Ok(false), Ok(false), Ok(true)));
+    assert!(stream("{\"stream\":1}").is_err());
+}
+
+/// JSON values as apps send them, and as they should not.
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-z\"\\\\\u{e9}\u{20ac} ]{0,6}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map("[a-c\"\\\\]{0,2}", inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn what_was_judged_is_what_is_sent(
+        object in prop::collection::btree_map("[a-e]{1,2}", values(), 0..8),
+        changes in prop::collection::btree_map("[a-e]{1,2}", values(), 0..4),
+        pretty in any::<bool>(),
+    ) {
+        let object = Value::Object(object.into_iter().collect());
+        let body = if pretty { serde_json::to_vec_pretty(&object) } else { serde_json::to_vec(&object) }.expect("JSON");
+        let changes: Vec<_> = changes.into_iter().collect();
+
+        let scanned = scan(&body).expect("a good body");
+        let sent: Value = serde_json::from_slice(&put_together(&body, &scanned.rewrite(&changes))).expect("JSON");
+
+        let mut expected = object;
+        for (key, value) in changes {
+            expected[key] = value;
+        }
+        prop_assert_eq!(sent, expected);
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_taken_only_when_they_are_a_json_object(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        if scan(&bytes).is_ok() {
+            prop_assert!(serde_json::from_slice::<Value>(&bytes).expect("JSON").is_object());
+        }
+    }
+
+    #[test]
+    fn a_good_body_with_a_byte_changed_is_judged_as_a_second_reader_would(
+        object in prop::collection::btree_map("[a-e]{1,2}", values(), 0..6), at in any::<prop::sample::Index>(), byte in any::<u8>(),
+    ) {
+        let mut body = serde_json::to_vec(&object).expect("JSON");
+        let at = at.index(body.len());
+        body[at] = byte;
+
+        match (scan(&body), serde_json::from_slice::<Value>(&body)) {
+            (Ok(scanned), Ok(read)) => {
+                for member in &scanned.members {
+                    let value: Value = serde_json::from_slice(&body[member.value.clone()]).expect("JSON");
+                    prop_assert_eq!(Some(&value), read.get(&member.key));
+                }
+            }
+            (Ok(_), Err(error)) => prop_assert!(false, "only we read it: {error}"),
+            // Duplicate keys, and what is no object.
+            (Err(BodyError::DuplicateKey(_) | BodyError::NotAnObject), _) | (Err(_), Err(_)) => {}
+            (Err(error), Ok(_)) => prop_assert!(false, "only we refuse it: {error}"),
+        }
+    }
+}

@@ -204,22 +204,25 @@ pub(crate) fn endpoint_problems(spec: &LLMProviderSpec, vendors: &Vendors) -> Ve
     }
 }
 
-/// The row of the host that the wire shows.
-fn shown_host<'a>(spec: &LLMProviderSpec, vendors: &'a Vendors) -> Option<&'a crate::vendors::Host> {
+/// The host that the wire shows. It may be written with the root's dot; it is the same host.
+fn shown_host(spec: &LLMProviderSpec, vendors: &Vendors) -> Option<String> {
     let (_, base_url) = endpoint(spec, vendors);
     let uri: Uri = base_url?.parse().ok()?;
-    // A host may be written with the root's dot; it is the same host.
-    vendors.host(uri.host()?.trim_end_matches('.'))
+    Some(uri.host()?.trim_end_matches('.').to_owned())
+}
+
+/// A vendor's public host is not our own model server, whatever the manifest says.
+fn is_self_operated(spec: &LLMProviderSpec, vendors: &Vendors) -> bool {
+    spec.operated_by == Operator::Own && !shown_host(spec, vendors).is_some_and(|host| vendors.is_public_host(&host))
 }
 
 fn facts(name: &ObjectName, spec: &LLMProviderSpec, model: &ServedModel, vendors: &Vendors) -> Facts {
     let promises = spec.promises.replaced_by(&model.promises);
     let mut facts = Facts::new(&name.namespace, &promises, &spec.evidence);
+    facts.self_operated = is_self_operated(spec, vendors);
     let host = shown_host(spec, vendors);
-    // A vendor's public host is not our own model server, whatever the manifest says.
-    facts.self_operated = spec.operated_by == Operator::Own && host.is_none();
-    if let (Some(inference), Some(host)) = (&mut facts.inference, host) {
-        inference.contradiction = host.contradicts(&inference.places);
+    if let (Some(inference), Some(row)) = (&mut facts.inference, host.and_then(|host| vendors.host(&host))) {
+        inference.contradiction = row.contradicts(&inference.places);
     }
     facts
 }
@@ -235,7 +238,7 @@ fn contradictions(name: &ObjectName, spec: &LLMProviderSpec, vendors: &Vendors, 
             message,
         });
     };
-    if spec.operated_by == Operator::Own && shown_host(spec, vendors).is_some() {
+    if spec.operated_by == Operator::Own && !is_self_operated(spec, vendors) {
         say("operatedBy: Self counts as Vendor, because baseURL is a vendor's public host".to_owned());
     }
     for model in &spec.models {
