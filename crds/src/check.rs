@@ -14,8 +14,19 @@ use crate::route::{ModelRouteSpec, TierSpec};
 /// Headers that HTTP itself needs, or that would tell the provider more than the call does.
 /// Source: RFC 9110, section 7.6.1.
 const RESERVED_HEADERS: [&str; 13] = [
-    "connection", "content-encoding", "content-length", "content-type", "cookie", "expect", "host", "keep-alive",
-    "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 /// What is wrong with a provider.
@@ -66,7 +77,10 @@ pub fn provider(spec: &LLMProviderSpec) -> Vec<Problem> {
     }
     for (at, network) in spec.allowed_addresses.iter().enumerate() {
         if network.parse::<IpNet>().is_err() {
-            problems.add(format!("spec.allowedAddresses[{at}]"), format!("must be a CIDR such as 10.0.0.0/8, not `{network}`"));
+            problems.add(
+                format!("spec.allowedAddresses[{at}]"),
+                format!("must be a CIDR such as 10.0.0.0/8, not `{network}`"),
+            );
         }
     }
     problems.into_vec()
@@ -85,7 +99,9 @@ fn base_url(problems: &mut Problems, spec: &LLMProviderSpec) {
     let parsed = url.parse::<Uri>().ok();
     let host = parsed.as_ref().and_then(Uri::host).unwrap_or_default();
     match parsed.as_ref().and_then(Uri::scheme_str) {
-        _ if host.is_empty() => problems.add(path, format!("must be a URL such as https://api.example.com/v1, not `{url}`")),
+        _ if host.is_empty() => {
+            problems.add(path, format!("must be a URL such as https://api.example.com/v1, not `{url}`"));
+        }
         Some("https") => {}
         Some("http") if !spec.allowed_addresses.is_empty() => {}
         Some("http") => problems.add(
@@ -191,9 +207,7 @@ fn tier(problems: &mut Problems, path: &str, tier: &TierSpec) {
 /// What is wrong with a policy. A policy with problems can't be compiled, and refuses everything.
 pub fn policy(spec: &DataPolicySpec) -> Vec<Problem> {
     let mut problems = Problems::default();
-    for (field, selector) in
-        [("namespaceSelector", &spec.namespace_selector), ("podSelector", &spec.pod_selector)]
-    {
+    for (field, selector) in [("namespaceSelector", &spec.namespace_selector), ("podSelector", &spec.pod_selector)] {
         if let Some(selector) = selector {
             selector.check(&mut problems, &format!("spec.{field}"));
         }
@@ -216,7 +230,8 @@ pub fn policy(spec: &DataPolicySpec) -> Vec<Problem> {
         for (at, condition) in conditional.iter().enumerate() {
             let path = format!("spec.jurisdictions.conditional[{at}]");
             if !is_country(&condition.country) {
-                let message = format!("must be the ISO 3166-1 alpha-2 code of one country, not `{}`", condition.country);
+                let message =
+                    format!("must be the ISO 3166-1 alpha-2 code of one country, not `{}`", condition.country);
                 problems.add(format!("{path}.country"), message);
             }
             problems.count(&format!("{path}.requires"), condition.requires.len(), 1..=5);
@@ -271,7 +286,9 @@ fn country_words(problems: &mut Problems, path: &str, words: &[String]) {
         let hint = if word == "UK" { " (the United Kingdom is GB)" } else { "" };
         problems.add(
             path,
-            format!("`{word}` is not a country that Lotse knows{hint}; must be an ISO 3166-1 alpha-2 code, EU, EEA or EFTA"),
+            format!(
+                "`{word}` is not a country that Lotse knows{hint}; must be an ISO 3166-1 alpha-2 code, EU, EEA or EFTA"
+            ),
         );
     }
 }

@@ -66,15 +66,10 @@ pub fn compile(manifests: &Manifests, workload: &Workload, now: Timestamp) -> Co
 }
 
 /// The policies that select the workload: those that refuse, and those that only count.
-fn governing(
-    manifests: &Manifests,
-    workload: &Workload,
-    findings: &mut Vec<Finding>,
-) -> (Vec<Limits>, Vec<Limits>) {
+fn governing(manifests: &Manifests, workload: &Workload, findings: &mut Vec<Finding>) -> (Vec<Limits>, Vec<Limits>) {
     let (mut policies, mut audits) = (Vec::new(), Vec::new());
-    let might_select = |name: &ObjectName| {
-        name.namespace == manifests.root_namespace || name.namespace == workload.namespace
-    };
+    let might_select =
+        |name: &ObjectName| name.namespace == manifests.root_namespace || name.namespace == workload.namespace;
     for (name, why) in manifests.unreadable_policies.iter().filter(|(name, _)| might_select(name)) {
         findings.push(Finding {
             severity: Severity::Error,
@@ -91,8 +86,7 @@ fn governing(
             continue;
         }
         if problems.is_empty() {
-            let limits =
-                Limits::new(name.clone(), spec, &manifests.root_namespace, attested_in(manifests, name, spec));
+            let limits = Limits::new(name.clone(), spec, &manifests.root_namespace, attested_in(manifests, name, spec));
             match spec.enforcement {
                 Enforcement::Enforce => policies.push(limits),
                 Enforcement::Audit => audits.push(limits),
@@ -259,7 +253,11 @@ impl Assembly<'_> {
     fn route(&mut self, name: &ObjectName, models: Vec<ModelPattern>, spec: &ModelRouteSpec) -> Route {
         let tiers: Vec<Tier> = spec.tiers.iter().map(|tier| self.tier(name, tier)).collect();
         if tiers.iter().all(|tier| tier.candidates.is_empty()) {
-            self.say(name, "NoEligibleProvider", "no target is left; each one's reasons are with the target".to_owned());
+            self.say(
+                name,
+                "NoEligibleProvider",
+                "no target is left; each one's reasons are with the target".to_owned(),
+            );
         }
         Route {
             name: name.clone(),
@@ -296,8 +294,7 @@ impl Assembly<'_> {
                             self.keys.extend(keys);
                             tier.candidates.push(*candidate);
                         } else {
-                            let refused =
-                                Refused { provider: candidate.provider, model: candidate.model, reasons };
+                            let refused = Refused { provider: candidate.provider, model: candidate.model, reasons };
                             tier.refused.push(refused);
                         }
                     }

@@ -5,9 +5,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::place::Places;
-use crate::promises::{
-    ContractType, Evidence, EvidenceKind, Promises, Role, TransferMechanism,
-};
+use crate::promises::{ContractType, Evidence, EvidenceKind, Promises, Role, TransferMechanism};
 
 /// What is known of one model at one provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,10 +209,10 @@ impl Facts {
                 entries: promise.entries.iter().map(TransferFact::from).collect(),
                 proofs: proofs(&promise.evidence),
             }),
-            certifications: promises.certifications.as_ref().map(|promise| CertificationsFact {
-                names: promise.names.clone(),
-                proofs: proofs(&promise.evidence),
-            }),
+            certifications: promises
+                .certifications
+                .as_ref()
+                .map(|promise| CertificationsFact { names: promise.names.clone(), proofs: proofs(&promise.evidence) }),
             subprocessors: promises.subprocessors.as_ref().map(|promise| SubprocessorsFact {
                 entries: promise
                     .entries

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::ObjectName;
 use crate::place::{Countries, Places};
-use crate::policy::{ConditionalJurisdiction, DataPolicySpec, Enforcement, Jurisdictions, OnOverdue, TransferRequirement};
+use crate::policy::{
+    ConditionalJurisdiction, DataPolicySpec, Enforcement, Jurisdictions, OnOverdue, TransferRequirement,
+};
 use crate::promises::{EvidenceKind, TransferMechanism};
 
 /// What one policy demands.
@@ -186,10 +188,6 @@ impl From<&Jurisdictions> for JurisdictionLimits {
 
 impl From<&ConditionalJurisdiction> for JurisdictionCondition {
     fn from(spec: &ConditionalJurisdiction) -> Self {
-        Self {
-            country: spec.country.clone(),
-            requires: spec.requires.iter().copied().collect(),
-            until: spec.until,
-        }
+        Self { country: spec.country.clone(), requires: spec.requires.iter().copied().collect(), until: spec.until }
     }
 }

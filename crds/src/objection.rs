@@ -235,9 +235,9 @@ pub fn snake_case(code: &str) -> String {
 impl fmt::Display for Objection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoDataPolicy => {
-                f.write_str("no enforcing DataPolicy of the root namespace that sets inferenceRegions selects this workload")
-            }
+            Self::NoDataPolicy => f.write_str(
+                "no enforcing DataPolicy of the root namespace that sets inferenceRegions selects this workload",
+            ),
             Self::PolicyInvalid { why } => write!(f, "the policy can't be understood and refuses everything: {why}"),
             Self::NotAttested { namespace } => {
                 write!(f, "promises made in namespace {namespace} don't count for this policy (evidence.attestedIn)")
@@ -270,9 +270,7 @@ impl fmt::Display for Objection {
             Self::TransferMechanismMissing { country } => {
                 write!(f, "no transfer mechanism that the policy accepts covers {country}")
             }
-            Self::CertificationMissing { names } => {
-                write!(f, "promises.certifications lacks {}", list(names.iter().cloned()))
-            }
+            Self::CertificationMissing { names } => write!(f, "promises.certifications lacks {}", names.join(" and ")),
             Self::SubprocessorCountryDenied { name, country } => {
                 write!(f, "sub-processor {name} sits in {country}, which the policy denies")
             }

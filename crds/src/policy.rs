@@ -12,14 +12,43 @@ use crate::selector::LabelSelector;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "kubernetes", derive(kube::CustomResource))]
-#[cfg_attr(feature = "kubernetes", kube(
-    group = "lotse.dev", version = "v1alpha1", kind = "DataPolicy", plural = "datapolicies", shortname = "dpol",
-    category = "lotse", namespaced, doc = "Which workloads it governs, and where their data may go.",
-    printcolumn(name = "Enforcement", type_ = "string", json_path = ".spec.enforcement", description = "Whether it refuses or only counts."),
-    printcolumn(name = "Regions", type_ = "string", json_path = ".spec.inferenceRegions", description = "Where content may be decrypted."),
-    printcolumn(name = "Retention", type_ = "integer", json_path = ".spec.maxRetentionDays", description = "The days that content may be kept."),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long the object has been there.")
-))]
+#[cfg_attr(
+    feature = "kubernetes",
+    kube(
+        group = "lotse.dev",
+        version = "v1alpha1",
+        kind = "DataPolicy",
+        plural = "datapolicies",
+        shortname = "dpol",
+        category = "lotse",
+        namespaced,
+        doc = "Which workloads it governs, and where their data may go.",
+        printcolumn(
+            name = "Enforcement",
+            type_ = "string",
+            json_path = ".spec.enforcement",
+            description = "Whether it refuses or only counts."
+        ),
+        printcolumn(
+            name = "Regions",
+            type_ = "string",
+            json_path = ".spec.inferenceRegions",
+            description = "Where content may be decrypted."
+        ),
+        printcolumn(
+            name = "Retention",
+            type_ = "integer",
+            json_path = ".spec.maxRetentionDays",
+            description = "The days that content may be kept."
+        ),
+        printcolumn(
+            name = "Age",
+            type_ = "date",
+            json_path = ".metadata.creationTimestamp",
+            description = "How long the object has been there."
+        )
+    )
+)]
 pub struct DataPolicySpec {
     /// The namespaces that it governs; all by default. Only in the root namespace: elsewhere a policy governs its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -20,7 +20,8 @@ impl Dollars {
     }
 
     fn parse(text: &str) -> Result<Self, &'static str> {
-        const FORM: &str = "must be a decimal string of US dollars such as \"0.15\", not negative, with at most six decimals";
+        const FORM: &str =
+            "must be a decimal string of US dollars such as \"0.15\", not negative, with at most six decimals";
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole) || !digits(fraction) || whole.len() > 6 || fraction.len() > 6 {

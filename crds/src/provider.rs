@@ -15,14 +15,38 @@ use crate::simulation::Simulation;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "kubernetes", derive(kube::CustomResource))]
-#[cfg_attr(feature = "kubernetes", kube(
-    group = "lotse.dev", version = "v1alpha1", kind = "LLMProvider", plural = "llmproviders", shortname = "llmp",
-    category = "lotse", namespaced, doc = "One place that answers model calls, and what it promises about data.",
-    printcolumn(name = "Vendor", type_ = "string", json_path = ".spec.vendor", description = "The vendor's name."),
-    printcolumn(name = "Jurisdiction", type_ = "string", json_path = ".spec.promises.jurisdiction.contractingEntity", description = "Where the contracting entity sits."),
-    printcolumn(name = "Regions", type_ = "string", json_path = ".spec.promises.inference.regions", description = "Where content is decrypted."),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long the object has been there.")
-))]
+#[cfg_attr(
+    feature = "kubernetes",
+    kube(
+        group = "lotse.dev",
+        version = "v1alpha1",
+        kind = "LLMProvider",
+        plural = "llmproviders",
+        shortname = "llmp",
+        category = "lotse",
+        namespaced,
+        doc = "One place that answers model calls, and what it promises about data.",
+        printcolumn(name = "Vendor", type_ = "string", json_path = ".spec.vendor", description = "The vendor's name."),
+        printcolumn(
+            name = "Jurisdiction",
+            type_ = "string",
+            json_path = ".spec.promises.jurisdiction.contractingEntity",
+            description = "Where the contracting entity sits."
+        ),
+        printcolumn(
+            name = "Regions",
+            type_ = "string",
+            json_path = ".spec.promises.inference.regions",
+            description = "Where content is decrypted."
+        ),
+        printcolumn(
+            name = "Age",
+            type_ = "date",
+            json_path = ".metadata.creationTimestamp",
+            description = "How long the object has been there."
+        )
+    )
+)]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "!has(self.simulated) || (has(self.api) && self.api == 'Simulated')", "message": "simulated may only be set when api is Simulated"},
     {"rule": "!has(self.api) || self.api != 'Simulated' || !has(self.baseURL)", "message": "baseURL may not be set when api is Simulated"},

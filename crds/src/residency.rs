@@ -28,11 +28,7 @@ impl<'a> Permitted<'a> {
 }
 
 /// Permits a candidate, or says every reason against it.
-pub fn permit<'a>(
-    policies: &[Limits],
-    candidate: &'a Candidate,
-    now: Timestamp,
-) -> Result<Permitted<'a>, Vec<Reason>> {
+pub fn permit<'a>(policies: &[Limits], candidate: &'a Candidate, now: Timestamp) -> Result<Permitted<'a>, Vec<Reason>> {
     let objections = objections(policies, &candidate.facts, now);
     if objections.is_empty() { Ok(Permitted(candidate)) } else { Err(objections) }
 }
@@ -302,8 +298,7 @@ impl Bench<'_> {
             };
             self.lean(PromiseName::Subprocessors, &fact.proofs);
             for entry in &fact.entries {
-                let is_elsewhere =
-                    entry.place.is_known() && entry.place.countries.intersection(denied).is_empty();
+                let is_elsewhere = entry.place.is_known() && entry.place.countries.intersection(denied).is_empty();
                 if !is_elsewhere {
                     self.judgement.object(Objection::SubprocessorCountryDenied {
                         name: entry.name.clone(),

@@ -11,12 +11,31 @@ use crate::selector::LabelSelector;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "kubernetes", derive(kube::CustomResource))]
-#[cfg_attr(feature = "kubernetes", kube(
-    group = "lotse.dev", version = "v1alpha1", kind = "ModelRoute", plural = "modelroutes", shortname = "mroute",
-    category = "lotse", namespaced, doc = "A model name that apps ask for, and who may answer it.",
-    printcolumn(name = "Models", type_ = "string", json_path = ".spec.models", description = "The names an app may ask for."),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long the object has been there.")
-))]
+#[cfg_attr(
+    feature = "kubernetes",
+    kube(
+        group = "lotse.dev",
+        version = "v1alpha1",
+        kind = "ModelRoute",
+        plural = "modelroutes",
+        shortname = "mroute",
+        category = "lotse",
+        namespaced,
+        doc = "A model name that apps ask for, and who may answer it.",
+        printcolumn(
+            name = "Models",
+            type_ = "string",
+            json_path = ".spec.models",
+            description = "The names an app may ask for."
+        ),
+        printcolumn(
+            name = "Age",
+            type_ = "date",
+            json_path = ".metadata.creationTimestamp",
+            description = "How long the object has been there."
+        )
+    )
+)]
 pub struct ModelRouteSpec {
     /// The names an app may ask for; a trailing * stands for any rest. The most specific name wins, then a route of the
     /// pod's own namespace, then the older.

@@ -74,8 +74,7 @@ fn table(explanation: &Explanation) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).enforce_styling();
     table.set_header(
-        ["TRY", "PROVIDER", "MODEL", "TIER", "SHARE", "WHY"]
-            .map(|name| Cell::new(name).add_attribute(Attribute::Bold)),
+        ["TRY", "PROVIDER", "MODEL", "TIER", "SHARE", "WHY"].map(|name| Cell::new(name).add_attribute(Attribute::Bold)),
     );
     for (at, candidate) in explanation.candidates.iter().enumerate() {
         let (order, share, color) = if candidate.eligible {

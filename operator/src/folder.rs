@@ -16,8 +16,7 @@ pub fn manifests(path: &Path, root_namespace: &str) -> Result<Manifests> {
         let ending = file.extension().and_then(|ending| ending.to_str());
         if matches!(ending, Some("yaml" | "yml" | "json")) && file.is_file() {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let text =
-                std::fs::read_to_string(&file).with_context(|| format!("{} can't be read", file.display()))?;
+            let text = std::fs::read_to_string(&file).with_context(|| format!("{} can't be read", file.display()))?;
             files.insert(name, text);
         }
     }

@@ -14,6 +14,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use lotse_crds::plan::Plan;
 use lotse_crds::residency::Permitted;
 use lotse_crds::route::Timeouts;
+use lotse_crds::simulation::Simulation;
 use lotse_crds::snapshot::{Route, Target};
 use tokio::time::Instant;
 
@@ -24,7 +25,7 @@ use crate::openai;
 use crate::record::Record;
 use crate::retry_after;
 use crate::simulate::{self, Question};
-use crate::table::{Lane, Table};
+use crate::table::{Lane, Server, Table};
 use crate::tap::{Seen, Tap};
 use crate::upstream::{self, Inbound, SendError};
 
@@ -121,7 +122,13 @@ pub async fn run(
         let lane = table.lane(attempt.permitted);
         let candidate = attempt.permitted.candidate();
         record.tries(candidate);
-        let trial = Trial { call, route, lane, permitted: attempt.permitted, clock: Clock::new(start + total, &route.timeouts) };
+        let trial = Trial {
+            call,
+            route,
+            lane,
+            permitted: attempt.permitted,
+            clock: Clock::new(start + total, &route.timeouts),
+        };
         match trial.run().await {
             Ok(answered) => {
                 // A whole answer, and a request that was the caller's fault, are no fault of the provider. A stream
@@ -229,24 +236,8 @@ impl Trial<'_> {
     }
 
     async fn ask(&self) -> Result<Head, End> {
-        let candidate = self.permitted.candidate();
-        if let Target::Simulated(simulation) = &candidate.endpoint.target {
-            let question = Question {
-                candidate,
-                stream: self.call.stream,
-                include_usage: self.call.wants_usage(),
-                prompt_bytes: self.call.prompt_bytes(),
-                created: moment::now().as_second(),
-            };
-            let draws = (moment::chance(), moment::chance());
-            let simulated = simulate::answer(simulation, &question, draws, Instant::now());
-            let mut headers = HeaderMap::new();
-            if self.call.stream {
-                headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/event-stream"));
-            }
-            return Ok(Head { status: simulated.status, headers, source: Source::Simulated(simulated.body) });
-        }
-        let sending = upstream::send(self.permitted, self.lane, self.request(), self.clock.connect);
+        let Some(server) = &self.lane.server else { return Ok(self.simulate()) };
+        let sending = upstream::send(self.permitted, self.lane, self.request(server), self.clock.connect);
         let response = self.clock.within(self.clock.first_content, "sent no answer", sending).await?;
         let response = response.map_err(|error| match error {
             SendError::Dial(_) | SendError::NoServer => AttemptError::Unreachable(error.to_string()),
@@ -257,21 +248,41 @@ impl Trial<'_> {
         Ok(Head { status: parts.status, headers: parts.headers, source: Source::Wire(body) })
     }
 
-    fn request(&self) -> Request<upstream::Pieces> {
-        let lane = self.lane;
+    fn simulate(&self) -> Head {
+        let candidate = self.permitted.candidate();
+        let simulation = match &candidate.endpoint.target {
+            Target::Simulated(simulation) => simulation.clone(),
+            Target::OpenAI { .. } => Simulation::default(),
+        };
+        let question = Question {
+            candidate,
+            stream: self.call.stream,
+            include_usage: self.call.wants_usage(),
+            prompt_bytes: self.call.prompt_bytes(),
+            created: moment::now().as_second(),
+        };
+        let draws = (moment::chance(), moment::chance());
+        let simulated = simulate::answer(&simulation, &question, draws, Instant::now());
+        let mut headers = HeaderMap::new();
+        if self.call.stream {
+            headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/event-stream"));
+        }
+        Head { status: simulated.status, headers, source: Source::Simulated(simulated.body) }
+    }
+
+    fn request(&self, server: &Server) -> Request<upstream::Pieces> {
         let mut request = Request::new(self.call.body_for(self.route, self.permitted.candidate()));
         *request.method_mut() = Method::POST;
-        let path = lane.chat.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        *request.uri_mut() = http::Uri::try_from(path).unwrap_or_default();
+        *request.uri_mut() = server.path.clone();
         let headers = request.headers_mut();
-        headers.reserve(8 + lane.headers.len());
-        headers.insert(header::HOST, lane.host.clone());
+        headers.reserve(8 + server.headers.len());
+        headers.insert(header::HOST, server.host.clone());
         headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         let accept = if self.call.stream { "text/event-stream" } else { "application/json" };
         headers.insert(header::ACCEPT, http::HeaderValue::from_static(accept));
         headers.extend(self.call.headers.clone());
         // Last, so that nothing an app sends stands beside a provider's own headers.
-        for (name, value) in &lane.headers {
+        for (name, value) in &server.headers {
             headers.insert(name, value.clone());
         }
         request

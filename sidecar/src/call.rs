@@ -64,9 +64,10 @@ impl From<BodyError> for Failure {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::Unsupported(_) => Self::UnsupportedField(error.to_string()),
-            BodyError::NotJson(_) | BodyError::NotAnObject | BodyError::DuplicateKey(_) | BodyError::WrongType { .. } => {
-                Self::InvalidRequest(error.to_string())
-            }
+            BodyError::NotJson(_)
+            | BodyError::NotAnObject
+            | BodyError::DuplicateKey(_)
+            | BodyError::WrongType { .. } => Self::InvalidRequest(error.to_string()),
         }
     }
 }

@@ -233,7 +233,9 @@ impl Failure {
     /// The candidates that are out.
     pub fn excluded(&self) -> &[Excluded] {
         match self {
-            Self::NoDataPolicy(excluded) | Self::PolicyDenied(excluded) | Self::NoEligibleProvider(excluded) => excluded,
+            Self::NoDataPolicy(excluded) | Self::PolicyDenied(excluded) | Self::NoEligibleProvider(excluded) => {
+                excluded
+            }
             Self::InvalidRequest(_)
             | Self::NoSuchEndpoint
             | Self::UnsupportedField(_)

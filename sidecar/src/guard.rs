@@ -60,9 +60,7 @@ pub fn body(parts: &Parts) -> Result<(), Failure> {
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
         let said = if kind.is_empty() { "there is none" } else { "there is another" };
-        return Err(Failure::UnsupportedMediaType(format!(
-            "the Content-Type must be application/json; {said}"
-        )));
+        return Err(Failure::UnsupportedMediaType(format!("the Content-Type must be application/json; {said}")));
     }
     match text(&parts.headers, header::CONTENT_ENCODING.as_str()) {
         None | Some("identity") => Ok(()),
@@ -97,8 +95,18 @@ mod tests {
             assert!(caller(&parts(&[("host", host)])).is_ok(), "{host}");
         }
         for host in [
-            "", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "127.0.0.1:80@evil.example", "[::1",
-            "[::1]x", "[::2]", "0.0.0.0", "10.0.0.1", "127.0.0.2", "localhost:80x",
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:80",
+            "127.0.0.1:80@evil.example",
+            "[::1",
+            "[::1]x",
+            "[::2]",
+            "0.0.0.0",
+            "10.0.0.1",
+            "127.0.0.2",
+            "localhost:80x",
         ] {
             assert!(caller(&parts(&[("host", host)])).is_err(), "{host}");
         }

@@ -40,10 +40,13 @@ impl Recent {
 mod tests {
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "any time is as good as another")]
     fn after(outcomes: &[bool]) -> (Recent, Instant) {
         let start = Instant::now();
         let mut recent = Recent::default();
-        outcomes.iter().for_each(|fault| recent.note(start, *fault));
+        for fault in outcomes {
+            recent.note(start, *fault);
+        }
         (recent, start)
     }
 
@@ -61,7 +64,8 @@ mod tests {
 
     #[test]
     fn only_the_last_ten_calls_of_the_last_thirty_seconds_count() {
-        let (recovered, now) = after(&[true, true, true, false, false, false, false, false, false, false, false, false, false]);
+        let (recovered, now) =
+            after(&[true, true, true, false, false, false, false, false, false, false, false, false, false]);
         assert!(!recovered.has_outage(now));
 
         let (ill, then) = after(&[true, true]);

@@ -123,18 +123,18 @@ impl Metrics {
             "Calls that an auditing policy would have refused",
             metrics.audit_would_refuse.clone(),
         );
-        registry.register(
-            "gen_ai_client_operation_duration_seconds",
-            "How long calls take",
-            metrics.duration.clone(),
-        );
+        registry.register("gen_ai_client_operation_duration_seconds", "How long calls take", metrics.duration.clone());
         registry.register(
             "gen_ai_client_operation_time_to_first_chunk_seconds",
             "How long streams take to their first content",
             metrics.first_content.clone(),
         );
         registry.register("lotse_tokens", "Tokens that providers counted", metrics.tokens.clone());
-        registry.register("lotse_cost_microdollars", "What calls cost, in millionths of a US dollar", metrics.cost.clone());
+        registry.register(
+            "lotse_cost_microdollars",
+            "What calls cost, in millionths of a US dollar",
+            metrics.cost.clone(),
+        );
         registry.register("lotse_snapshots", "Snapshots, by whether they were applied", metrics.snapshots.clone());
         registry.register("lotse_active_calls", "Calls that are being answered", metrics.active.clone());
         metrics

@@ -93,11 +93,8 @@ impl Record {
 
     /// An auditing policy would have refused who answers.
     pub fn would_refuse(&self, policy: &ObjectName, provider: &ObjectName, code: &str) {
-        let labels = PolicyLabels {
-            policy: policy.to_string(),
-            provider: provider.to_string(),
-            reason: code.to_owned(),
-        };
+        let labels =
+            PolicyLabels { policy: policy.to_string(), provider: provider.to_string(), reason: code.to_owned() };
         self.metrics.audit_would_refuse.get_or_create(&labels).inc();
         tracing::info!(
             request_id = self.request_id,
@@ -184,7 +181,11 @@ impl Record {
                 let token_labels = TokenLabels { provider, model, gen_ai_token_type };
                 metrics.tokens.get_or_create(&token_labels).inc_by(count);
             }
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cost is small and not negative")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a cost is small and not negative"
+            )]
             metrics.cost.get_or_create(&labels).inc_by((cost.unwrap_or(0.0) * 1e6).round() as u64);
         }
     }

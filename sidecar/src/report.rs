@@ -73,7 +73,8 @@ fn routes(snapshot: &Snapshot) -> String {
     let mut text = "\n".to_owned();
     for [model, tier, balance, provider, status] in &rows {
         let [w0, w1, w2, w3] = widths;
-        writeln!(text, "{model:<w0$}  {tier:<w1$}  {balance:<w2$}  {provider:<w3$}  {status}").expect("a string takes any text");
+        writeln!(text, "{model:<w0$}  {tier:<w1$}  {balance:<w2$}  {provider:<w3$}  {status}")
+            .expect("a string takes any text");
     }
     text
 }

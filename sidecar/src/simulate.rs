@@ -66,9 +66,9 @@ pub fn answer(simulation: &Simulation, question: &Question<'_>, draws: (f64, f64
         .clone()
         .unwrap_or_else(|| format!("This is {}, simulated by {}.", candidate.model, candidate.provider));
     let words: Vec<&str> = text.split_inclusive(' ').collect();
-    let pace = simulation.tokens_per_second.map_or(Duration::ZERO, |rate| {
-        Duration::from_secs(1) / u32::try_from(rate).unwrap_or(1).max(1)
-    });
+    let pace = simulation
+        .tokens_per_second
+        .map_or(Duration::ZERO, |rate| Duration::from_secs(1) / u32::try_from(rate).unwrap_or(1).max(1));
     let usage = usage(question.prompt_bytes, words.len());
     let mut pieces = VecDeque::new();
     let mut is_cut = false;

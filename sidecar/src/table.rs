@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use lotse_crds::name::ObjectName;
 use lotse_crds::price::Price;
 use lotse_crds::residency::Permitted;
-use lotse_crds::snapshot::{Candidate, Keys, Snapshot, Target};
+use lotse_crds::snapshot::{Candidate, KeyedHeader, Keys, Snapshot, Target};
 
 use crate::dial::{Place, PlaceError, Resolver, TlsRoots};
 use crate::failure::{AttemptError, AttemptNote};
@@ -24,28 +24,37 @@ pub struct Table {
     /// Its revision, as a header's value.
     pub revision: HeaderValue,
     lanes: Vec<Arc<Lane>>,
-    origins: HashMap<OriginKey, Arc<Origin>>,
+    origins: Origins,
 }
+
+/// The servers of a table's candidates.
+type Origins = HashMap<OriginKey, Arc<Origin>>;
 
 /// What one candidate needs to be called.
 pub struct Lane {
     /// The candidate's ordinal.
     pub ordinal: usize,
     /// Its server; none for a simulated one.
-    pub origin: Option<Arc<Origin>>,
-    /// The URL of its chat completions.
-    pub chat: Uri,
-    /// The value of its Host header.
-    pub host: HeaderValue,
-    /// The headers of every call: credentials and the provider's own.
-    pub headers: HeaderMap,
-    name: ObjectName,
-    model: String,
+    pub server: Option<Server>,
     /// The provider, as `namespace/name`: for `x-lotse-provider` and bodies.
     pub provider: String,
     /// What it costs.
     pub price: Option<Price>,
+    name: ObjectName,
+    model: String,
     health: Arc<Mutex<Recent>>,
+}
+
+/// A candidate's server.
+pub struct Server {
+    /// Where it is, and the connections to it.
+    pub origin: Arc<Origin>,
+    /// The path of its chat completions.
+    pub path: Uri,
+    /// The value of its Host header.
+    pub host: HeaderValue,
+    /// The headers of every call: credentials and the provider's own.
+    pub headers: HeaderMap,
 }
 
 /// Connections are shared only by what agrees in all of this.
@@ -108,60 +117,22 @@ impl Lane {
         candidate: &Candidate,
         keys: &Keys,
         shared: &Shared,
-        (origins, before): (&mut HashMap<OriginKey, Arc<Origin>>, Option<&Table>),
+        origins: (&mut Origins, Option<&Table>),
     ) -> Result<Self, TableError> {
-        let name = &candidate.provider;
-        let provider = name.to_string();
-        let (own_name, model) = (name.clone(), candidate.model.clone());
-        let price = candidate.price.clone();
+        let (name, model) = (candidate.provider.clone(), candidate.model.clone());
         let health = {
             let mut all = shared.health.lock().unwrap_or_else(PoisonError::into_inner);
-            all.entry((name.clone(), candidate.model.clone())).or_default().clone()
+            all.entry((name.clone(), model.clone())).or_default().clone()
         };
-        let Target::OpenAI { base_url, headers, ca_bundle, allowed_addresses } = &candidate.endpoint.target else {
-            let chat = Uri::default();
-            return Ok(Self {
-                ordinal: candidate.ordinal,
-                origin: None,
-                chat,
-                host: HeaderValue::from_static("simulated"),
-                headers: HeaderMap::new(),
-                name: own_name,
-                model,
-                provider,
-                price,
-                health,
-            });
-        };
-        let bad_url = |_| TableError::Place(name.clone(), PlaceError::BaseUrl);
-        let chat: Uri = format!("{base_url}/chat/completions").parse().map_err(bad_url)?;
-        let key = OriginKey {
-            provider: name.clone(),
-            base_url: base_url.clone(),
-            ca_bundle: ca_bundle.clone(),
-            allowed: allowed_addresses.clone(),
-        };
-        let known = origins.get(&key).or_else(|| before?.origins.get(&key)).cloned();
-        let origin = if let Some(origin) = known {
-            origin
-        } else {
-            let place = Place::new(&chat, ca_bundle.as_deref(), allowed_addresses, (&shared.tls, &shared.resolver))
-                .map_err(|error| TableError::Place(name.clone(), error))?;
-            Arc::new(Origin::new(place))
-        };
-        origins.insert(key, origin.clone());
-        let mut values = HeaderMap::with_capacity(headers.len());
-        for header in headers {
-            let value = keys.get(&header.key).and_then(|secret| HeaderValue::from_str(secret.reveal()).ok());
-            let (Ok(header_name), Some(mut value)) = (HeaderName::try_from(&header.name), value) else {
-                return Err(header_error(name, &header.name));
-            };
-            value.set_sensitive(true);
-            values.insert(header_name, value);
-        }
-        let authority = chat.authority().map_or("", http::uri::Authority::as_str);
-        let host = HeaderValue::from_str(authority).map_err(|_| header_error(name, "host"))?;
-        Ok(Self { ordinal: candidate.ordinal, origin: Some(origin), chat, host, headers: values, name: own_name, model, provider, price, health })
+        Ok(Self {
+            ordinal: candidate.ordinal,
+            server: Server::new(candidate, keys, shared, origins)?,
+            provider: name.to_string(),
+            price: candidate.price.clone(),
+            name,
+            model,
+            health,
+        })
     }
 
     /// Notes how a call ended, and whether it failed by the provider's own fault.
@@ -183,7 +154,8 @@ impl Lane {
     /// Takes the credentials out of bytes that a provider sent, should it have echoed them.
     pub fn scrub(&self, text: &str) -> String {
         let mut clean = text.to_owned();
-        for value in self.headers.values().filter_map(|value| value.to_str().ok()) {
+        let headers = self.server.iter().flat_map(|server| server.headers.values());
+        for value in headers.filter_map(|value| value.to_str().ok()) {
             let secret = value.strip_prefix("Bearer ").unwrap_or(value);
             if secret.len() >= 4 {
                 clean = clean.replace(secret, "[redacted]");
@@ -191,6 +163,57 @@ impl Lane {
         }
         clean
     }
+}
+
+impl Server {
+    fn new(
+        candidate: &Candidate,
+        keys: &Keys,
+        shared: &Shared,
+        (origins, before): (&mut Origins, Option<&Table>),
+    ) -> Result<Option<Self>, TableError> {
+        let name = &candidate.provider;
+        let Target::OpenAI { base_url, headers, ca_bundle, allowed_addresses } = &candidate.endpoint.target else {
+            return Ok(None);
+        };
+        let no_url = || TableError::Place(name.clone(), PlaceError::BaseUrl);
+        let url: Uri = format!("{base_url}/chat/completions").parse().map_err(|_| no_url())?;
+        let (authority, path) = url.authority().zip(url.path_and_query()).ok_or_else(no_url)?;
+        let key = OriginKey {
+            provider: name.clone(),
+            base_url: base_url.clone(),
+            ca_bundle: ca_bundle.clone(),
+            allowed: allowed_addresses.clone(),
+        };
+        let known = origins.get(&key).or_else(|| before?.origins.get(&key)).cloned();
+        let origin = if let Some(origin) = known {
+            origin
+        } else {
+            let place = Place::new(&url, ca_bundle.as_deref(), allowed_addresses, (&shared.tls, &shared.resolver))
+                .map_err(|error| TableError::Place(name.clone(), error))?;
+            Arc::new(Origin::new(place))
+        };
+        origins.insert(key, origin.clone());
+        Ok(Some(Self {
+            origin,
+            path: Uri::from(path.clone()),
+            host: HeaderValue::from_str(authority.as_str()).map_err(|_| header_error(name, "host"))?,
+            headers: header_values(name, headers, keys)?,
+        }))
+    }
+}
+
+fn header_values(name: &ObjectName, headers: &[KeyedHeader], keys: &Keys) -> Result<HeaderMap, TableError> {
+    let mut values = HeaderMap::with_capacity(headers.len());
+    for header in headers {
+        let value = keys.get(&header.key).and_then(|secret| HeaderValue::from_str(secret.reveal()).ok());
+        let (Ok(header_name), Some(mut value)) = (HeaderName::try_from(&header.name), value) else {
+            return Err(header_error(name, &header.name));
+        };
+        value.set_sensitive(true);
+        values.insert(header_name, value);
+    }
+    Ok(values)
 }
 
 fn header_error(name: &ObjectName, header: &str) -> TableError {

@@ -68,7 +68,7 @@ pub async fn send(
     connect_timeout: Duration,
 ) -> Result<Response<Inbound>, SendError> {
     debug_assert_eq!(permitted.candidate().ordinal, lane.ordinal, "a lane is looked up by its candidate");
-    let origin = lane.origin.as_ref().ok_or(SendError::NoServer)?;
+    let origin = &lane.server.as_ref().ok_or(SendError::NoServer)?.origin;
     let mut request = request;
     while let Some(connection) = origin.take_idle().await {
         match connection.exchange(request, origin).await {
@@ -138,11 +138,7 @@ impl Connection {
         !closed && self.sender.is_ready()
     }
 
-    async fn exchange(
-        mut self,
-        request: Request<Pieces>,
-        origin: &Arc<Origin>,
-    ) -> Result<Response<Inbound>, Exchange> {
+    async fn exchange(mut self, request: Request<Pieces>, origin: &Arc<Origin>) -> Result<Response<Inbound>, Exchange> {
         let answered = {
             let mut answer = pin!(self.sender.try_send_request(request));
             let driver = &mut self.driver;

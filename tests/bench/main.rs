@@ -89,7 +89,7 @@ fn measure(args: &Args) -> anyhow::Result<Results> {
     let (rounds, calls) = runtime.block_on(all_rounds(args.rounds, &targets))?;
     let reached = provider.calls();
     ensure!(reached == calls, "{calls} calls were made, but {reached} reached the provider");
-    let footprint = Footprint::new(&binary, starts, (idle, sidecar.idle_memory()?))?;
+    let footprint = Footprint::new(&binary, &starts, (idle, sidecar.idle_memory()?))?;
     Ok(Results { rounds, calls, footprint })
 }
 

@@ -121,3 +121,18 @@ pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     let (upper, lower) = (values.len() / 2, values.len().checked_sub(1)? / 2);
     Some(f64::midpoint(values[lower], values[upper]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_and_the_rare() {
+        let hundred = Percentiles::of((1..=101).rev().map(Duration::from_micros));
+
+        assert_eq!((hundred.p50.round(), hundred.p99.round()), (51.0, 100.0));
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(Vec::new()), None);
+    }
+}

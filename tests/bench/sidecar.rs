@@ -86,7 +86,7 @@ impl Drop for Sidecar {
 
 impl Footprint {
     /// Puts together what was measured.
-    pub(crate) fn new(binary: &Path, starts: Vec<Duration>, (idle, after_load): (f64, f64)) -> anyhow::Result<Self> {
+    pub(crate) fn new(binary: &Path, starts: &[Duration], (idle, after_load): (f64, f64)) -> anyhow::Result<Self> {
         let millis = starts.iter().map(|start| start.as_secs_f64() * 1e3).collect();
         let kib = u32::try_from(fs::metadata(binary)?.len() / 1024)?;
         Ok(Self { start: median(millis).unwrap_or(f64::NAN), idle, after_load, binary: f64::from(kib) / 1024.0 })

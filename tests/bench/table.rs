@@ -52,7 +52,7 @@ pub(crate) fn text(results: &Results) -> String {
     text += "\naims\n";
     for aim in aims(results) {
         let verdict = if aim.is_met { "ok" } else { "missed" };
-        add(&mut text, format_args!("  {verdict:<8}{:<62}{}\n", aim.name, aim.measured));
+        add(&mut text, format_args!("  {verdict:<8}{:<66}{}\n", aim.name, aim.measured));
     }
     text
 }

@@ -210,3 +210,41 @@ impl Framing {
         self.left -= length;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The body of an answer that comes in two parts, and whether it was whole in the end.
+    fn read(answer: &[u8], cut: usize) -> anyhow::Result<(Vec<u8>, bool)> {
+        let head = memmem::find(answer, b"\r\n\r\n").context("no head")? + 4;
+        let mut framing = Framing::read(&answer[..head])?;
+        framing.at = head;
+        let mut body = Vec::new();
+        framing.take(&answer[..cut.max(head)], &mut body)?;
+        let is_whole = framing.take(answer, &mut body)?;
+        Ok((body, is_whole && framing.at == answer.len()))
+    }
+
+    #[test]
+    fn a_body_is_read_however_it_comes() {
+        for answer in [
+            &b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nb\r\n to us all!\r\n0\r\n\r\n"[..],
+            b"HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\nhello to us all!",
+        ] {
+            for cut in 0..=answer.len() {
+                let (body, is_whole) = read(answer, cut).expect("a well-formed answer");
+                assert!(is_whole, "cut at {cut}");
+                assert_eq!(body, b"hello to us all!", "cut at {cut}");
+            }
+            assert!(!read(&answer[..answer.len() - 1], 0).expect("a well-formed answer").1);
+        }
+    }
+
+    #[test]
+    fn only_a_200_with_a_length_counts() {
+        for head in ["HTTP/1.1 503 X\r\ncontent-length: 2\r\n\r\n{}", "HTTP/1.1 200 OK\r\n\r\n{}"] {
+            assert!(read(head.as_bytes(), 0).is_err(), "{head}");
+        }
+    }
+}

@@ -79,13 +79,11 @@ pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer 
     let mut bytes = Vec::new();
     let mut is_complete = true;
     while let Some(frame) = body.frame().await {
-        match frame {
-            Ok(frame) => bytes.extend_from_slice(&frame.into_data().unwrap_or_default()),
-            Err(_) => {
-                is_complete = false;
-                break;
-            }
-        }
+        let Ok(frame) = frame else {
+            is_complete = false;
+            break;
+        };
+        bytes.extend_from_slice(&frame.into_data().unwrap_or_default());
     }
     Answer { status: parts.status, headers: parts.headers, body: bytes.into(), is_complete }
 }

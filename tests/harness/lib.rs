@@ -2,6 +2,14 @@
 //!
 //! Everything listens on port 0 and lives in the test's own process; a provider counts what reaches it.
 
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::large_futures,
+    clippy::panic,
+    reason = "a harness may be wasteful, and panics to fail a test"
+)]
+
 pub mod client;
 pub mod manifests;
 pub mod provider;

@@ -65,11 +65,8 @@ impl FakeProvider {
     /// Plays what `script` makes of each request.
     pub async fn plays(script: impl Fn(&Asked) -> Vec<Step> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
-        let provider = Self {
-            address: listener.local_addr().expect("it is bound"),
-            asked: Arc::default(),
-            gone: Arc::default(),
-        };
+        let provider =
+            Self { address: listener.local_addr().expect("it is bound"), asked: Arc::default(), gone: Arc::default() };
         let script: Script = Arc::new(script);
         let served = provider.clone();
         tokio::spawn(async move {

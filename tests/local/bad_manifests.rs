@@ -35,7 +35,10 @@ const MODELS: &str = "models: [{name: m}]";
 async fn each_wrong_manifest_is_told_with_its_file_its_object_and_its_field() {
     for (text, told) in [
         ("a: [b".to_owned(), vec!["extra.yaml: "]),
-        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}".to_owned(), vec!["ConfigMap default/a", "is not read here"]),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}".to_owned(),
+            vec!["ConfigMap default/a", "is not read here"],
+        ),
         ("kind: LLMProvider\nmetadata: {name: a}".to_owned(), vec!["apiVersion"]),
         (object("LLMProvider", "app", "p", "vendor: vllm"), vec!["LLMProvider app/p", "models"]),
         (object("LLMProvider", "app", "p", MODELS), vec!["vendor"]),
@@ -59,13 +62,22 @@ async fn each_wrong_manifest_is_told_with_its_file_its_object_and_its_field() {
         ),
         (provider("models: [{name: m}, {name: m}]"), vec!["spec.models[1]", "`m` is there twice"]),
         (provider("models: []"), vec!["spec.models: must have from 1"]),
-        (provider(&format!("{MODELS}\nallowedAddresses: [10.0.0.0/99]")), vec!["spec.allowedAddresses[0]: must be a CIDR"]),
+        (
+            provider(&format!("{MODELS}\nallowedAddresses: [10.0.0.0/99]")),
+            vec!["spec.allowedAddresses[0]: must be a CIDR"],
+        ),
         (provider(&format!("{MODELS}\nforce: {{model: other}}")), vec!["spec.force.model: may not be set here"]),
-        (provider(&format!("{MODELS}\nheaders: [{{name: host, value: x}}]")), vec!["spec.headers[0].name: must not be `host`"]),
+        (
+            provider(&format!("{MODELS}\nheaders: [{{name: host, value: x}}]")),
+            vec!["spec.headers[0].name: must not be `host`"],
+        ),
         (provider(&format!("{MODELS}\nheaders: [{{name: a}}]")), vec!["exactly one of value and secretRef"]),
         (provider(&format!("{MODELS}\ncredential: {{type: APIKey}}")), vec!["spec.credential.apiKey: must be set"]),
         (provider(&format!("{MODELS}\ntls: {{caBundle: x}}")), vec!["spec.tls.caBundle: must hold PEM"]),
-        (provider(&format!("{MODELS}\nsimulated: {{}}")), vec!["spec.simulated: may only be set when api is Simulated"]),
+        (
+            provider(&format!("{MODELS}\nsimulated: {{}}")),
+            vec!["spec.simulated: may only be set when api is Simulated"],
+        ),
         (
             provider(&format!("{MODELS}\nevidence: [{{name: a, kind: Hearsay, source: s}}]")),
             vec!["spec.evidence[0].kind", "Hearsay", "SelfAttested"],
@@ -75,38 +87,67 @@ async fn each_wrong_manifest_is_told_with_its_file_its_object_and_its_field() {
             vec!["spec.evidence[0].reviewedOn"],
         ),
         (
-            object("LLMProvider", "app", "p", &format!("vendor: vllm\nbaseURL: http://models.example.org/v1\n{MODELS}")),
+            object(
+                "LLMProvider",
+                "app",
+                "p",
+                &format!("vendor: vllm\nbaseURL: http://models.example.org/v1\n{MODELS}"),
+            ),
             vec!["spec.baseURL: may only be http:// when allowedAddresses"],
         ),
         (object("LLMProvider", "app", "p", &format!("vendor: vllm\n{MODELS}")), vec!["spec.baseURL: must be set"]),
-        (object("LLMProvider", "app", "p", &format!("vendor: acme\n{MODELS}")), vec!["spec.api: must be set", "mistral"]),
-        (object("LLMProvider", "app", "p", &format!("vendor: vllm\nbaseURL: ftp://x\n{MODELS}")), vec!["must begin with https://"]),
-        (object("LLMProvider", "app", &"x".repeat(64), &format!("vendor: mistral\n{MODELS}")), vec!["from 1 to 63 characters"]),
+        (
+            object("LLMProvider", "app", "p", &format!("vendor: acme\n{MODELS}")),
+            vec!["spec.api: must be set", "mistral"],
+        ),
+        (
+            object("LLMProvider", "app", "p", &format!("vendor: vllm\nbaseURL: ftp://x\n{MODELS}")),
+            vec!["must begin with https://"],
+        ),
+        (
+            object("LLMProvider", "app", &"x".repeat(64), &format!("vendor: mistral\n{MODELS}")),
+            vec!["from 1 to 63 characters"],
+        ),
         (route("tiers: []"), vec!["ModelRoute app/r", "spec.tiers: must have from 1 to 8"]),
         (route("tiers: [{targets: []}]"), vec!["spec.tiers[0].targets: must have"]),
         (route("tiers: [{targets: [{model: m, weight: 0}]}]"), vec!["spec.tiers[0].targets[0].weight: must be from 1"]),
         (route("tiers: [{balance: Random, targets: [{model: m}]}]"), vec!["spec.tiers[0].balance", "Random"]),
         (route(&format!("{TIERS}\nattempts: 0")), vec!["spec.attempts: must be from 1"]),
         (route(&format!("{TIERS}\ntimeouts: {{totalSeconds: 0}}")), vec!["spec.timeouts.totalSeconds: must be from 1"]),
-        (route(&format!("{TIERS}\nnamespaceSelector: {{}}")), vec!["spec.namespaceSelector: may only be set in the root"]),
+        (
+            route(&format!("{TIERS}\nnamespaceSelector: {{}}")),
+            vec!["spec.namespaceSelector: may only be set in the root"],
+        ),
         (
             object("ModelRoute", "app", "r", &format!("models: [\"a*b\"]\n{TIERS}")),
             vec!["spec.models[0]: must be a model's name, or a prefix"],
         ),
-        (object("DataPolicy", "app", "d", "inferenceRegions: [UK]"), vec!["DataPolicy app/d", "the United Kingdom is GB"]),
+        (
+            object("DataPolicy", "app", "d", "inferenceRegions: [UK]"),
+            vec!["DataPolicy app/d", "the United Kingdom is GB"],
+        ),
         (object("DataPolicy", "app", "d", "inferenceRegions: []"), vec!["spec.inferenceRegions: must have from 1"]),
         (object("DataPolicy", "app", "d", "inferenceRegions: [Worldwide, FR]"), vec!["Worldwide must stand alone"]),
         (object("DataPolicy", "app", "d", "maxRetentionDays: -1"), vec!["spec.maxRetentionDays: must be from 0"]),
         (object("DataPolicy", "app", "d", "jurisdictions: {}"), vec!["exactly one of allowed and denied"]),
-        (object("DataPolicy", "app", "d", "evidence: {onOverdue: Exclude}"), vec!["spec.evidence.maxAgeDays: must be set"]),
+        (
+            object("DataPolicy", "app", "d", "evidence: {onOverdue: Exclude}"),
+            vec!["spec.evidence.maxAgeDays: must be set"],
+        ),
         (object("DataPolicy", "app", "d", "redact: [Email]"), vec!["spec.redact: unknown field"]),
-        (object("DataPolicy", "app", "d", "namespaceSelector: {}"), vec!["spec.namespaceSelector: may only be set in the root"]),
+        (
+            object("DataPolicy", "app", "d", "namespaceSelector: {}"),
+            vec!["spec.namespaceSelector: may only be set in the root"],
+        ),
         (
             object("DataPolicy", "app", "d", "podSelector: {matchExpressions: [{key: a, operator: In}]}"),
             vec!["spec.podSelector.matchExpressions[0].values: must be set"],
         ),
         (object("DataPolicy", "app", "d", "{}").repeat(2), vec!["DataPolicy app/d", "is declared twice"]),
-        (object("DataPolicy", "lotse-system", "everything", "{}"), vec!["lotse-system/everything: is declared twice (also in extra.yaml)"]),
+        (
+            object("DataPolicy", "lotse-system", "everything", "{}"),
+            vec!["lotse-system/everything: is declared twice (also in extra.yaml)"],
+        ),
         (
             "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {key: \"!!\"}".to_owned(),
             vec!["Secret default/s", "data.key: must be base64"],
@@ -136,9 +177,11 @@ async fn a_folder_that_is_not_there_or_empty_is_told() {
 async fn plain_no_is_norway() {
     let paris = FakeProvider::says("bonjour").await;
     let promise = "evidence: [{name: e, kind: Contractual, source: s}]\npromises:\n  inference: {regions: [NO], evidence: [e]}\n  storage: {regions: [NO], evidence: [e]}\n  access: {regions: [NO], evidence: [e]}";
-    let world = World::default()
-        .provider("oslo", &paris.url(), promise)
-        .policies(&[lotse_tests::manifests::policy("lotse-system", "eea", "inferenceRegions: [EEA]")]);
+    let world = World::default().provider("oslo", &paris.url(), promise).policies(&[lotse_tests::manifests::policy(
+        "lotse-system",
+        "eea",
+        "inferenceRegions: [EEA]",
+    )]);
 
     assert_eq!(Sidecar::of(&world).await.chat().await.said(), "bonjour");
 }

@@ -8,7 +8,8 @@ fn priced(dollars: &str) -> String {
 
 #[tokio::test]
 async fn a_third_of_the_price_draws_nine_times_as_many_calls_and_no_price_draws_none() {
-    let [cheap, dear, unpriced] = [FakeProvider::says("a").await, FakeProvider::says("b").await, FakeProvider::says("c").await];
+    let [cheap, dear, unpriced] =
+        [FakeProvider::says("a").await, FakeProvider::says("b").await, FakeProvider::says("c").await];
     let world = World::default()
         .provider("a-unpriced", &unpriced.url(), "")
         .provider("cheap", &cheap.url(), &priced("1"))

@@ -81,7 +81,9 @@ async fn it_prints_what_listens_and_who_would_answer_and_ends_when_told() {
 
     assert!(sidecar.printed.contains("Lotse 0.1.0 for app/default, revision "), "{}", sidecar.printed);
     assert!(sidecar.printed.contains("lotse-system/paris m  eligible"), "{}", sidecar.printed);
-    let answer = client::send(sidecar.calls.parse().expect("an address"), Sidecar::request(&lotse_tests::sidecar::body(false))).await;
+    let answer =
+        client::send(sidecar.calls.parse().expect("an address"), Sidecar::request(&lotse_tests::sidecar::body(false)))
+            .await;
     assert_eq!(answer.said(), "bonjour");
     assert_eq!(sidecar.ends().0, Some(0));
 }
@@ -92,7 +94,13 @@ async fn neither_prompt_nor_answer_nor_key_nor_an_evil_environment_shows_in_the_
     let ill = FakeProvider::answers(500, &[], "{\"error\":\"canary-error\"}").await;
     let keyed = "headers: [{name: authorization, value: canary-key}]";
     let world = World::default().provider("ill", &ill.url(), keyed).provider("paris", &paris.url(), keyed);
-    let evil = [("RUST_LOG", "trace"), ("HTTP_PROXY", "http://127.0.0.1:1"), ("HTTPS_PROXY", "http://127.0.0.1:1"), ("ALL_PROXY", "http://127.0.0.1:1"), ("SSLKEYLOGFILE", "/tmp/x")];
+    let evil = [
+        ("RUST_LOG", "trace"),
+        ("HTTP_PROXY", "http://127.0.0.1:1"),
+        ("HTTPS_PROXY", "http://127.0.0.1:1"),
+        ("ALL_PROXY", "http://127.0.0.1:1"),
+        ("SSLKEYLOGFILE", "/tmp/x"),
+    ];
     let sidecar = started(&world, &evil);
     let address = sidecar.calls.parse().expect("an address");
     let body = serde_json::json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "canary-prompt"}]});
@@ -106,9 +114,13 @@ async fn neither_prompt_nor_answer_nor_key_nor_an_evil_environment_shows_in_the_
     let (_, log) = sidecar.ends();
     assert!(!log.contains("canary"), "{log}");
     assert!(!log.contains('\u{1b}'), "{log}");
-    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect();
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect();
     let call = lines.iter().find(|line| line["message"] == "call").expect("a line for the call");
-    assert_eq!((&call["provider"], &call["attempts"], &call["status"]), (&"lotse-system/paris".into(), &2.into(), &200.into()));
+    assert_eq!(
+        (&call["provider"], &call["attempts"], &call["status"]),
+        (&"lotse-system/paris".into(), &2.into(), &200.into())
+    );
     assert_eq!(call["failed"], "lotse-system/ill: server_error");
 }
 

@@ -70,7 +70,10 @@ fn another_day_has_another_verdict() {
     assert!(!eligible.contains(&"lotse-system/dublin".to_owned()));
     let dublin = excluded.iter().find(|(name, _)| name == "lotse-system/dublin").expect("it is explained");
     assert_eq!(dublin.1, ["jurisdiction_condition_lapsed"]);
-    let frankfurt = verdict(&json(Path::new(QUICKSTART), &["--namespace", "support", "--model", "gpt-4o", "--at", "2029-12-30T23:59:59Z"]));
+    let frankfurt = verdict(&json(
+        Path::new(QUICKSTART),
+        &["--namespace", "support", "--model", "gpt-4o", "--at", "2029-12-30T23:59:59Z"],
+    ));
     assert!(frankfurt.0.contains(&"lotse-system/dublin".to_owned()));
 }
 
@@ -124,7 +127,10 @@ fn folder(policies: &[String]) -> TempDir {
          promises: {{inference: {place}, storage: {place}, access: {place}, retention: {{days: 0, evidence: [dpa]}}}}"
     );
     let folder = TempDir::new().expect("a folder");
-    let world = World::default().policies(policies).tiers("- {targets: [{model: m}]}").file("p.yaml", &object("LLMProvider", "lotse-system", "p", &provider));
+    let world = World::default()
+        .policies(policies)
+        .tiers("- {targets: [{model: m}]}")
+        .file("p.yaml", &object("LLMProvider", "lotse-system", "p", &provider));
     for (name, text) in world.files() {
         std::fs::write(folder.path().join(name), text).expect("a file");
     }
@@ -144,15 +150,24 @@ fn a_matrix_of_policies_is_explained() {
         (vec![root("maxRetentionDays: 0")], vec!["no_data_policy"]),
         (vec![root("enforcement: Audit\ninferenceRegions: [EU]")], vec!["no_data_policy"]),
         (vec![tenant("inferenceRegions: [EU]")], vec!["no_data_policy"]),
-        (vec![root("inferenceRegions: [DE]")], vec!["inference_region_not_allowed", "storage_region_not_allowed", "access_region_not_allowed"]),
+        (
+            vec![root("inferenceRegions: [DE]")],
+            vec!["inference_region_not_allowed", "storage_region_not_allowed", "access_region_not_allowed"],
+        ),
         (vec![root("inferenceRegions: [EU]\nstorageRegions: [DE]")], vec!["storage_region_not_allowed"]),
         (vec![open(), tenant("inferenceRegions: [FR]")], vec![]),
         (vec![open(), tenant("accessRegions: [DE]")], vec!["access_region_not_allowed"]),
         (vec![root("inferenceRegions: [EU]\nforbidTraining: true")], vec!["not_promised"]),
         (vec![root("inferenceRegions: [EU]\nevidence: {accept: [Audited]}")], vec!["evidence_kind_not_accepted"; 3]),
-        (vec![root("inferenceRegions: [EU]\nevidence: {maxAgeDays: 30, onOverdue: Exclude}")], vec!["evidence_overdue"; 3]),
+        (
+            vec![root("inferenceRegions: [EU]\nevidence: {maxAgeDays: 30, onOverdue: Exclude}")],
+            vec!["evidence_overdue"; 3],
+        ),
         (vec![root("inferenceRegions: [EU]\nevidence: {maxAgeDays: 30}")], vec![]),
-        (vec![root("inferenceRegions: [EU]\nevidence: {attestedIn: {namespaceSelector: {matchLabels: {a: b}}}}")], vec!["not_attested"]),
+        (
+            vec![root("inferenceRegions: [EU]\nevidence: {attestedIn: {namespaceSelector: {matchLabels: {a: b}}}}")],
+            vec!["not_attested"],
+        ),
         (vec![root("inferenceRegions: [EU]\njurisdictions: {denied: [US]}")], vec!["not_promised"]),
         (vec![root("inferenceRegions: [EU]\npodSelector: {matchLabels: {tier: gold}}")], vec!["no_data_policy"]),
     ] {

@@ -10,7 +10,8 @@ use lotse_tests::{FakeProvider, Sidecar, World};
 #[tokio::test]
 async fn an_answer_passes_with_only_the_model_changed_on_the_way_in_and_provider_and_cost_on_the_way_out() {
     let paris = FakeProvider::says("bonjour").await;
-    let priced = "models: [{name: m, upstreamName: upstream, price: {inputPerMillion: \"2\", outputPerMillion: \"6\"}}]";
+    let priced =
+        "models: [{name: m, upstreamName: upstream, price: {inputPerMillion: \"2\", outputPerMillion: \"6\"}}]";
     let sidecar = Sidecar::of(&World::default().provider("paris", &paris.url(), priced)).await;
 
     let answer = sidecar.chat().await;
@@ -70,11 +71,14 @@ async fn nobody_there_and_nonsense_go_on_to_the_next_candidate() {
     })
     .await;
     let paris = FakeProvider::says("bonjour").await;
-    let world = World::default()
-        .provider("nobody", &FakeProvider::nobody().await, "")
-        .provider("nowhere", "https://nowhere.invalid/v1", "");
+    let world = World::default().provider("nobody", &FakeProvider::nobody().await, "").provider(
+        "nowhere",
+        "https://nowhere.invalid/v1",
+        "",
+    );
     let ill = [&html, &garbage, &error, &gzip, &closes, &no_http, &short];
-    let world = ill.iter().enumerate().fold(world, |world, (at, ill)| world.provider(&format!("ill-{at}"), &ill.url(), ""));
+    let world =
+        ill.iter().enumerate().fold(world, |world, (at, ill)| world.provider(&format!("ill-{at}"), &ill.url(), ""));
     let sidecar = Sidecar::of(&world.provider("paris", &paris.url(), "")).await;
 
     let (whole, stream) = (sidecar.chat().await, sidecar.stream().await);
@@ -89,7 +93,8 @@ async fn a_redirect_is_neither_followed_nor_passed_on() {
     let target = FakeProvider::says("stolen").await;
     for status in [301, 302, 303, 307, 308] {
         let url = format!("{}/chat/completions", target.url());
-        let redirects = FakeProvider::answers(status, &[("location", &url), ("refresh", "0"), ("set-cookie", "a=b")], "").await;
+        let redirects =
+            FakeProvider::answers(status, &[("location", &url), ("refresh", "0"), ("set-cookie", "a=b")], "").await;
         let sidecar = Sidecar::of(&World::of(&[("redirects", &redirects)])).await;
 
         let answer = sidecar.chat().await;
@@ -103,7 +108,8 @@ async fn a_redirect_is_neither_followed_nor_passed_on() {
 
 #[tokio::test]
 async fn a_providers_cookies_and_links_do_not_reach_the_app() {
-    let headers = [("set-cookie", "a=b"), ("alt-svc", "h3=\":443\""), ("link", "<x>"), ("x-ratelimit-remaining-requests", "9")];
+    let headers =
+        [("set-cookie", "a=b"), ("alt-svc", "h3=\":443\""), ("link", "<x>"), ("x-ratelimit-remaining-requests", "9")];
     let body = lotse_tests::provider::completion("hi").to_string();
     let chatty = FakeProvider::answers(200, &headers, &body).await;
     let sidecar = Sidecar::of(&World::of(&[("chatty", &chatty)])).await;
@@ -258,7 +264,10 @@ async fn an_address_that_was_not_allowed_is_not_dialled() {
 async fn a_name_is_resolved_and_connections_are_used_again() {
     let paris = FakeProvider::says("bonjour").await;
     let world = World::default().provider("p", &paris.url().replace("127.0.0.1", "localhost"), "");
-    let files = world.files().into_iter().map(|(name, text)| (name, text.replace("[127.0.0.0/8]", "[127.0.0.0/8, \"::1/128\"]")));
+    let files = world
+        .files()
+        .into_iter()
+        .map(|(name, text)| (name, text.replace("[127.0.0.0/8]", "[127.0.0.0/8, \"::1/128\"]")));
     let sidecar = Sidecar::on_files(&files.collect::<Vec<_>>(), &[]).await.expect("well-formed");
 
     for _ in 0..3 {

@@ -16,7 +16,12 @@ fn files(ending: &str) -> Vec<PathBuf> {
         .expect("git is there");
     assert!(listed.status.success(), "the tests run in a checkout");
     let names = String::from_utf8(listed.stdout).expect("UTF-8");
-    names.lines().filter(|name| name.ends_with(ending)).map(|name| root().join(name)).filter(|path| path.is_file()).collect()
+    names
+        .lines()
+        .filter(|name| name.ends_with(ending))
+        .map(|name| root().join(name))
+        .filter(|path| path.is_file())
+        .collect()
 }
 
 fn is_test(path: &Path) -> bool {
@@ -78,7 +83,8 @@ fn the_sidecar_holds_no_kubernetes_and_nothing_holds_a_second_tls_provider() {
 
 #[test]
 fn only_the_shell_asks_the_clock_and_draws() {
-    let pure = ["crds/src", "sidecar/src/health.rs", "sidecar/src/address.rs", "sidecar/src/openai.rs", "sidecar/src/sse.rs"];
+    let pure =
+        ["crds/src", "sidecar/src/health.rs", "sidecar/src/address.rs", "sidecar/src/openai.rs", "sidecar/src/sse.rs"];
     for path in files(".rs").into_iter().filter(|path| !is_test(path)) {
         let name = path.to_string_lossy().into_owned();
         if !pure.iter().any(|pure| name.contains(pure)) {

@@ -1,5 +1,12 @@
 //! Tests that need nothing but this machine: a sidecar, providers that play scripts, and an app, on loopback.
 
+#![allow(
+    clippy::format_push_string,
+    clippy::too_many_lines,
+    clippy::large_futures,
+    reason = "a test may be a long table"
+)]
+
 mod bad_manifests;
 mod bad_requests;
 mod balance;

@@ -40,7 +40,8 @@ async fn without_a_policy_that_opens_nothing_is_allowed() {
 
 #[tokio::test]
 async fn a_refusal_names_the_provider_the_policy_and_the_reasons() {
-    let (sidecar, provider) = world(&promising("US"), &[policy("lotse-system", "eu", "inferenceRegions: [EU]\nforbidTraining: true")]).await;
+    let (sidecar, provider) =
+        world(&promising("US"), &[policy("lotse-system", "eu", "inferenceRegions: [EU]\nforbidTraining: true")]).await;
 
     let answer = sidecar.chat().await;
 
@@ -48,7 +49,8 @@ async fn a_refusal_names_the_provider_the_policy_and_the_reasons() {
     let excluded = &answer.json()["error"]["metadata"]["excluded"];
     assert_eq!(excluded[0]["provider"], "lotse-system/p");
     assert_eq!(excluded[0]["policy"], "lotse-system/eu");
-    let expected = ["inference_region_not_allowed", "storage_region_not_allowed", "access_region_not_allowed", "not_promised"];
+    let expected =
+        ["inference_region_not_allowed", "storage_region_not_allowed", "access_region_not_allowed", "not_promised"];
     assert_eq!(answer.reasons("lotse-system/p"), expected);
     assert!(!answer.text().contains("127.0.0.1"), "a refused provider's address is nobody's business");
     assert!(!sidecar.admin("/snapshot").await.text().contains("127.0.0.1"));
@@ -58,7 +60,8 @@ async fn a_refusal_names_the_provider_the_policy_and_the_reasons() {
 
 #[tokio::test]
 async fn two_policies_that_share_no_place_leave_nobody_and_both_are_named() {
-    let policies = [policy("lotse-system", "fr", "inferenceRegions: [FR]"), policy("app", "de", "inferenceRegions: [DE]")];
+    let policies =
+        [policy("lotse-system", "fr", "inferenceRegions: [FR]"), policy("app", "de", "inferenceRegions: [DE]")];
     // The tenant's policy believes its own namespace and the root.
     let (sidecar, _) = world(&promising("FR, DE"), &policies).await;
 
@@ -73,9 +76,15 @@ async fn two_policies_that_share_no_place_leave_nobody_and_both_are_named() {
 #[tokio::test]
 async fn a_tenant_that_attests_for_itself_is_not_believed() {
     let provider = FakeProvider::says("bonjour").await;
-    let own = format!("vendor: vllm\nbaseURL: {}\nallowedAddresses: [127.0.0.0/8]\nmodels: [{{name: own}}]\n{}", provider.url(), promising("FR"));
-    let files = object("LLMProvider", "app", "own", &own) + &object("ModelRoute", "app", "own", "models: [gpt-4o]\ntiers: [{targets: [{model: own}]}]");
-    let strict = World::default().policies(&[policy("lotse-system", "eu", "inferenceRegions: [EU]")]).file("own.yaml", &files);
+    let own = format!(
+        "vendor: vllm\nbaseURL: {}\nallowedAddresses: [127.0.0.0/8]\nmodels: [{{name: own}}]\n{}",
+        provider.url(),
+        promising("FR")
+    );
+    let files = object("LLMProvider", "app", "own", &own)
+        + &object("ModelRoute", "app", "own", "models: [gpt-4o]\ntiers: [{targets: [{model: own}]}]");
+    let strict =
+        World::default().policies(&[policy("lotse-system", "eu", "inferenceRegions: [EU]")]).file("own.yaml", &files);
     let open = World::default().file("own.yaml", &files);
     let tiers = "- {targets: [{model: nothing}]}";
 
@@ -89,7 +98,11 @@ async fn a_tenant_that_attests_for_itself_is_not_believed() {
 
 #[tokio::test]
 async fn evidence_that_is_missing_unknown_or_past_excludes_with_its_reason() {
-    let place = |evidence: &str| format!("promises: {{inference: {{regions: [FR]{evidence}}}, storage: {{regions: [FR]{evidence}}}, access: {{regions: [FR]{evidence}}}}}");
+    let place = |evidence: &str| {
+        format!(
+            "promises: {{inference: {{regions: [FR]{evidence}}}, storage: {{regions: [FR]{evidence}}}, access: {{regions: [FR]{evidence}}}}}"
+        )
+    };
     let past = "evidence: [{name: e, kind: Contractual, source: s, validUntil: 2020-01-01}]";
     for (promise, code) in [
         (place(""), "evidence_missing"),
@@ -100,23 +113,34 @@ async fn evidence_that_is_missing_unknown_or_past_excludes_with_its_reason() {
 
         let answer = sidecar.chat().await;
 
-        assert_eq!((answer.code().as_str(), answer.reasons("lotse-system/p")), ("policy_denied", vec![code.to_owned()]));
+        assert_eq!(
+            (answer.code().as_str(), answer.reasons("lotse-system/p")),
+            ("policy_denied", vec![code.to_owned()])
+        );
     }
 }
 
 #[tokio::test]
 async fn a_route_to_nobody_or_to_somebody_elses_provider_leaves_nobody() {
     let provider = FakeProvider::says("bonjour").await;
-    let spec = format!("vendor: vllm\nbaseURL: {}\nallowedAddresses: [127.0.0.0/8]\nmodels: [{{name: m}}]", provider.url());
+    let spec =
+        format!("vendor: vllm\nbaseURL: {}\nallowedAddresses: [127.0.0.0/8]\nmodels: [{{name: m}}]", provider.url());
     let theirs = object("LLMProvider", "other", "theirs", &spec);
-    let unkeyed = object("LLMProvider", "app", "unkeyed", &format!("{spec}\ncredential: {{type: APIKey, apiKey: {{secretRef: {{name: s, key: k}}}}}}"));
+    let unkeyed = object(
+        "LLMProvider",
+        "app",
+        "unkeyed",
+        &format!("{spec}\ncredential: {{type: APIKey, apiKey: {{secretRef: {{name: s, key: k}}}}}}"),
+    );
     for (target, provider, code) in [
         ("{model: m, provider: {name: nobody}}", "lotse-system/nobody", "provider_not_found"),
         ("{model: m, provider: {name: theirs, namespace: other}}", "other/theirs", "consumer_not_allowed"),
         ("{model: x, provider: {name: unkeyed, namespace: app}}", "app/unkeyed", "model_not_served"),
         ("{model: m, provider: {name: unkeyed, namespace: app}}", "app/unkeyed", "credential_not_found"),
     ] {
-        let world = World::default().tiers(&format!("- {{targets: [{target}]}}")).file("theirs.yaml", &(theirs.clone() + &unkeyed));
+        let world = World::default()
+            .tiers(&format!("- {{targets: [{target}]}}"))
+            .file("theirs.yaml", &(theirs.clone() + &unkeyed));
         let sidecar = Sidecar::of(&world).await;
 
         let answer = sidecar.chat().await;
@@ -144,7 +168,14 @@ async fn an_auditing_policy_refuses_nothing_and_counts_what_it_would_refuse() {
 #[tokio::test]
 async fn the_most_specific_model_name_answers_then_the_own_namespace_then_the_older() {
     let route = |namespace: &str, name: &str, created: &str, models: &str, provider: &str| {
-        let text = object("ModelRoute", namespace, name, &format!("models: {models}\ntiers: [{{targets: [{{model: m, provider: {{name: {provider}, namespace: lotse-system}}}}]}}]"));
+        let text = object(
+            "ModelRoute",
+            namespace,
+            name,
+            &format!(
+                "models: {models}\ntiers: [{{targets: [{{model: m, provider: {{name: {provider}, namespace: lotse-system}}}}]}}]"
+            ),
+        );
         text.replace("metadata: {", &format!("metadata: {{creationTimestamp: {created}, "))
     };
     let [a, b, c] = [FakeProvider::says("a").await, FakeProvider::says("b").await, FakeProvider::says("c").await];
@@ -153,7 +184,9 @@ async fn the_most_specific_model_name_answers_then_the_own_namespace_then_the_ol
         route("app", "younger", "2026-03-01T00:00:00Z", "[\"gpt-*\"]", "a"),
         route("app", "older", "2026-02-01T00:00:00Z", "[\"gpt-*\"]", "b"),
     ];
-    let world = World::of(&[("a", &a), ("b", &b), ("c", &c)]).tiers("- {targets: [{model: m, provider: {name: c}}]}").file("routes.yaml", &routes.concat());
+    let world = World::of(&[("a", &a), ("b", &b), ("c", &c)])
+        .tiers("- {targets: [{model: m, provider: {name: c}}]}")
+        .file("routes.yaml", &routes.concat());
     let sidecar = Sidecar::of(&world).await;
     let ask = |model: &str| Sidecar::request(&serde_json::json!({"model": model, "messages": []}));
 

@@ -21,7 +21,8 @@ headers: [{name: x-team, secretRef: {name: keys, key: team}}, {name: x-plain, va
 #[tokio::test]
 async fn a_key_goes_into_the_vendors_header_and_an_apps_own_does_not() {
     let paris = FakeProvider::says("bonjour").await;
-    let sidecar = Sidecar::of(&World::default().provider("paris", &paris.url(), KEYED).file("secrets.yaml", SECRETS)).await;
+    let sidecar =
+        Sidecar::of(&World::default().provider("paris", &paris.url(), KEYED).file("secrets.yaml", SECRETS)).await;
 
     sidecar.chat().await;
 
@@ -34,7 +35,8 @@ async fn a_key_goes_into_the_vendors_header_and_an_apps_own_does_not() {
 async fn a_base64_secret_is_decoded() {
     let paris = FakeProvider::says("bonjour").await;
     let keyed = KEYED.replacen("name: keys", "name: encoded", 1);
-    let sidecar = Sidecar::of(&World::default().provider("paris", &paris.url(), &keyed).file("secrets.yaml", SECRETS)).await;
+    let sidecar =
+        Sidecar::of(&World::default().provider("paris", &paris.url(), &keyed).file("secrets.yaml", SECRETS)).await;
 
     sidecar.chat().await;
 
@@ -48,7 +50,8 @@ async fn no_key_shows_in_the_snapshot_an_explanation_the_metrics_or_an_error() {
         vec![Step::Send(response(400, &[], &format!("{{\"error\":{{\"message\":\"bad key {key}\"}}}}")))]
     })
     .await;
-    let sidecar = Sidecar::of(&World::default().provider("echoes", &echoes.url(), KEYED).file("secrets.yaml", SECRETS)).await;
+    let sidecar =
+        Sidecar::of(&World::default().provider("echoes", &echoes.url(), KEYED).file("secrets.yaml", SECRETS)).await;
 
     let answer = sidecar.chat().await;
 
@@ -67,7 +70,8 @@ async fn no_key_shows_in_the_snapshot_an_explanation_the_metrics_or_an_error() {
 #[tokio::test]
 async fn a_new_key_is_used_from_the_next_call_on() {
     let paris = FakeProvider::says("bonjour").await;
-    let sidecar = Sidecar::of(&World::default().provider("paris", &paris.url(), KEYED).file("secrets.yaml", SECRETS)).await;
+    let sidecar =
+        Sidecar::of(&World::default().provider("paris", &paris.url(), KEYED).file("secrets.yaml", SECRETS)).await;
 
     sidecar.write("secrets.yaml", &SECRETS.replace("sk-canary-1234567890", "sk-rotated"));
     sidecar.metric_is("lotse_snapshots_total{outcome=\"applied\"} 2").await;

@@ -24,7 +24,8 @@ fn ends() -> Vec<Step> {
 #[tokio::test]
 async fn a_stream_passes_as_it_came_but_for_its_usage() {
     let paris = FakeProvider::says("bonjour tout le monde").await;
-    let priced = "models: [{name: m, upstreamName: upstream, price: {inputPerMillion: \"2\", outputPerMillion: \"6\"}}]";
+    let priced =
+        "models: [{name: m, upstreamName: upstream, price: {inputPerMillion: \"2\", outputPerMillion: \"6\"}}]";
     let sidecar = Sidecar::of(&World::default().provider("paris", &paris.url(), priced)).await;
 
     let answer = sidecar.stream().await;
@@ -34,7 +35,8 @@ async fn a_stream_passes_as_it_came_but_for_its_usage() {
     assert_eq!(answer.header("content-type"), Some("text/event-stream; charset=utf-8"));
     let sent = events("bonjour tout le monde");
     let usage = sent.len() - 2;
-    let unchanged: String = sent.iter().enumerate().filter(|(at, _)| *at != usage).map(|(_, event)| event.as_str()).collect();
+    let unchanged: String =
+        sent.iter().enumerate().filter(|(at, _)| *at != usage).map(|(_, event)| event.as_str()).collect();
     let got: String = answer.text().split_inclusive("\n\n").filter(|event| !event.contains("\"cost\"")).collect();
     assert_eq!(got, unchanged);
     let usage = answer.events().pop().expect("a usage");
@@ -60,7 +62,9 @@ async fn an_event_may_be_split_at_any_byte() {
 #[tokio::test]
 async fn carriage_returns_comments_and_named_events_pass_too() {
     let text = events("bonjour").concat().replace('\n', "\r\n");
-    let crlf = pieces(vec![b": ping\r\n\r\n".to_vec(), b"event: message\r\n".to_vec(), text.clone().into_bytes()], ends()).await;
+    let crlf =
+        pieces(vec![b": ping\r\n\r\n".to_vec(), b"event: message\r\n".to_vec(), text.clone().into_bytes()], ends())
+            .await;
     let sidecar = Sidecar::of(&World::of(&[("crlf", &crlf)])).await;
 
     let answer = sidecar.stream().await;
@@ -85,7 +89,10 @@ async fn a_stream_that_breaks_before_its_first_content_goes_to_the_next_candidat
         FakeProvider::answers(200, &[], "{\"choices\":[]}").await,
     ];
     let paris = FakeProvider::says("bonjour").await;
-    let world = ill.iter().enumerate().fold(World::default(), |world, (at, ill)| world.provider(&format!("ill-{at}"), &ill.url(), ""));
+    let world = ill
+        .iter()
+        .enumerate()
+        .fold(World::default(), |world, (at, ill)| world.provider(&format!("ill-{at}"), &ill.url(), ""));
     let sidecar = Sidecar::of(&world.provider("paris", &paris.url(), "")).await;
 
     let answer = sidecar.stream().await;
@@ -171,7 +178,11 @@ async fn an_app_that_goes_away_mid_stream_drops_the_providers_call_at_once() {
     drop(answer);
 
     endless.is_left_alone().await;
-    sidecar.metric_is("lotse_calls_total{route=\"lotse-system/route\",provider=\"lotse-system/endless\",code=\"client_gone\"} 1").await;
+    sidecar
+        .metric_is(
+            "lotse_calls_total{route=\"lotse-system/route\",provider=\"lotse-system/endless\",code=\"client_gone\"} 1",
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -200,7 +211,9 @@ async fn an_empty_answer_that_ends_properly_is_an_answer() {
 #[tokio::test]
 async fn a_simulated_provider_is_slow_wrong_or_cut_as_told() {
     let simulated = |name: &str, spec: &str| {
-        let spec = format!("vendor: example\napi: Simulated\nconsumers: {{namespaceSelector: {{}}}}\nmodels: [{{name: m}}]\nsimulated: {{answer: one two three four five, {spec}}}");
+        let spec = format!(
+            "vendor: example\napi: Simulated\nconsumers: {{namespaceSelector: {{}}}}\nmodels: [{{name: m}}]\nsimulated: {{answer: one two three four five, {spec}}}"
+        );
         lotse_tests::manifests::object("LLMProvider", "lotse-system", name, &spec)
     };
     let world = |provider: &str| World::default().file("simulated.yaml", provider).tiers("- {targets: [{model: m}]}");

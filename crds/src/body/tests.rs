@@ -68,7 +68,10 @@ fn model_and_stream_are_of_their_types_or_refused() {
 
     assert_eq!(model("{\"model\":\"a\\u00e9\"}").as_deref(), Ok("a\u{e9}"));
     assert!(model("{}").is_err() && model("{\"model\":null}").is_err() && model("{\"model\":[]}").is_err());
-    assert_eq!((stream("{}"), stream("{\"stream\":null}"), stream("{\"stream\": true}")), (Ok(false), Ok(false), Ok(true)));
+    assert_eq!(
+        (stream("{}"), stream("{\"stream\":null}"), stream("{\"stream\": true}")),
+        (Ok(false), Ok(false), Ok(true))
+    );
     assert!(stream("{\"stream\":1}").is_err());
 }
 

@@ -89,8 +89,7 @@ impl<'a> Targets<'a> {
             return refuse("provider_not_found", "there is no LLMProvider of this name".to_owned());
         };
         if !self.may_use(name, spec) {
-            let message =
-                format!("namespace {} is not among the provider's consumers", self.workload.namespace);
+            let message = format!("namespace {} is not among the provider's consumers", self.workload.namespace);
             return refuse("consumer_not_allowed", message);
         }
         if let Some(why) = self.invalid.get(name) {

@@ -49,7 +49,8 @@ fn findings_name_the_object_the_field_and_the_fix() {
 #[test]
 fn equal_content_is_an_equal_revision_and_other_content_another() {
     let manifests = folder("quickstart");
-    let revision = |manifests: &Manifests| compile(manifests, &workload("support"), at("2026-11-24")).snapshot.revision();
+    let revision =
+        |manifests: &Manifests| compile(manifests, &workload("support"), at("2026-11-24")).snapshot.revision();
     let mut changed = manifests.clone();
     for spec in changed.policies.values_mut() {
         spec.max_retention_days = Some(29);

@@ -15,7 +15,9 @@ use crate::snapshot::Snapshot;
 fn snapshot(balance: &str, prices: &[&str]) -> Snapshot {
     let mut files = BTreeMap::new();
     let object = |kind: &str, name: &str, spec: &str| {
-        format!("apiVersion: lotse.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}, namespace: lotse-system}}\nspec: {spec}\n---\n")
+        format!(
+            "apiVersion: lotse.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}, namespace: lotse-system}}\nspec: {spec}\n---\n"
+        )
     };
     let mut text = object("DataPolicy", "open", "{inferenceRegions: [Worldwide]}");
     let mut targets = Vec::new();
@@ -25,13 +27,20 @@ fn snapshot(balance: &str, prices: &[&str]) -> Snapshot {
         } else {
             format!(", price: {{inputPerMillion: \"{price}\", outputPerMillion: \"0\"}}")
         };
-        text += &object("LLMProvider", &format!("p{at}"), &format!("{{vendor: x, api: Simulated, consumers: {{namespaceSelector: {{}}}}, models: [{{name: m{price}}}]}}"));
+        text += &object(
+            "LLMProvider",
+            &format!("p{at}"),
+            &format!(
+                "{{vendor: x, api: Simulated, consumers: {{namespaceSelector: {{}}}}, models: [{{name: m{price}}}]}}"
+            ),
+        );
         targets.push(format!("{{model: m, provider: {{name: p{at}}}, weight: {}}}", at + 1));
     }
     let tiers = format!("[{{balance: {balance}, targets: [{}]}}]", targets.join(", "));
     text += &object("ModelRoute", "r", &format!("{{namespaceSelector: {{}}, models: [m], tiers: {tiers}}}"));
     files.insert("all.yaml".to_owned(), text);
-    let workload = Workload { namespace: "app".to_owned(), service_account: "default".to_owned(), labels: BTreeMap::new() };
+    let workload =
+        Workload { namespace: "app".to_owned(), service_account: "default".to_owned(), labels: BTreeMap::new() };
     compile(&read(&files, "lotse-system").expect("good manifests"), &workload, Timestamp::UNIX_EPOCH).snapshot
 }
 
