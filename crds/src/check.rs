@@ -150,6 +150,13 @@ fn promises(problems: &mut Problems, path: &str, promises: &Promises) {
     place("inference", promises.inference.as_ref());
     place("storage", promises.storage.as_ref());
     place("access", promises.access.as_ref());
+    let transfers = promises.transfers.iter().flat_map(|promise| &promise.entries);
+    for (at, entry) in transfers.enumerate() {
+        if entry.impact_assessment.as_ref().is_some_and(String::is_empty) {
+            let path = format!("{path}.transfers.entries[{at}].impactAssessment");
+            problems.add(path, "must say where the assessment is kept, or be left out");
+        }
+    }
     let days = promises.retention.as_ref().map(|promise| i64::from(promise.days));
     problems.bound(&format!("{path}.retention.days"), days, 0..=36_500);
 }

@@ -52,7 +52,7 @@ pub fn admin(app: &App, parts: &Parts) -> Response<AnswerBody> {
 pub fn probes(app: &App, parts: &Parts) -> Response<AnswerBody> {
     match parts.uri.path() {
         "/livez" | "/readyz" => text("text/plain; charset=utf-8", "ok\n".to_owned()),
-        "/metrics" => text("application/openmetrics-text; version=1.0.0; charset=utf-8", app.metrics.text()),
+        "/metrics" => text("application/openmetrics-text; version=1.0.0; charset=utf-8", app.shared.metrics.text()),
         _ => problem(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics"),
     }
 }

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::attempt::{Answer, Answered};
 use crate::failure::Failure;
+use crate::lane::Lane;
 use crate::openai;
-use crate::record::Record;
+use crate::record::{OK, Record};
 use crate::stream::{AnswerBody, Flow};
-use crate::table::Lane;
 
 /// A provider's headers that an app may see. `set-cookie`, `location`, `refresh`, `link` and `alt-svc` are not among
 /// them: they would lead an app past the sidecar.
@@ -42,7 +42,7 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
     let (status, body) = match answer {
         Answer::Whole(answer) => {
             let body = annotated(&answer, &lane, &mut record);
-            record.ends(200, "ok");
+            record.ends(200, OK);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             (StatusCode::OK, body)
         }

@@ -20,12 +20,13 @@ use tokio::time::Instant;
 
 use crate::call::Call;
 use crate::failure::{AttemptError, AttemptNote, Failure};
+use crate::lane::{Lane, Server};
 use crate::moment;
 use crate::openai;
 use crate::record::Record;
 use crate::retry_after;
 use crate::simulate::{self, Question};
-use crate::table::{Lane, Server, Table};
+use crate::table::Table;
 use crate::tap::{Seen, Tap};
 use crate::upstream::{self, Inbound, SendError};
 
@@ -120,8 +121,7 @@ pub async fn run(
     let mut waits: Vec<Duration> = Vec::new();
     for attempt in plan.attempts.iter().take(plan.most) {
         let lane = table.lane(attempt.permitted);
-        let candidate = attempt.permitted.candidate();
-        record.tries(candidate);
+        record.tries(lane);
         let trial = Trial {
             call,
             route,

@@ -17,11 +17,11 @@ use lotse_crds::name::Workload;
 use lotse_crds::read::{ReadError, read};
 use lotse_crds::residency::utc_day;
 
+use crate::lane::TableError;
 use crate::metrics::SnapshotLabels;
 use crate::moment;
 use crate::report;
 use crate::serve::App;
-use crate::table::TableError;
 
 /// How often the folder is read.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -94,7 +94,7 @@ impl Folder {
     fn apply(&self, files: &Files, app: &App) -> Result<(), FolderError> {
         let applied = self.try_apply(files, app);
         let outcome = if applied.is_ok() { "applied" } else { "refused" };
-        app.metrics.snapshots.get_or_create(&SnapshotLabels { outcome }).inc();
+        app.shared.metrics.snapshots.get_or_create(&SnapshotLabels { outcome }).inc();
         applied
     }
 

@@ -1,6 +1,6 @@
 //! Acts on a snapshot: takes a pod's model calls to a provider that may have the data.
 //!
-//! *Follow* ([`folder`] → [`table`]) → *listen* ([`listen`], [`guard`]) → *plan* ([`lotse_crds::plan`]) → *attempt*
+//! *Follow* ([`folder`] → [`table`]) → *listen* ([`listen`], [`guard`]) → *plan* ([`lotse_crds::plan()`]) → *attempt*
 //! ([`attempt`], [`upstream`], [`tap`]) → *answer* ([`answer`], [`stream`]). [`serve`] has the life of a call in order.
 
 use std::net::SocketAddr;
@@ -20,6 +20,7 @@ pub mod failure;
 pub mod folder;
 pub mod guard;
 pub mod health;
+pub mod lane;
 pub mod listen;
 pub mod metrics;
 mod moment;

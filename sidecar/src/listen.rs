@@ -19,8 +19,9 @@ use crate::admin;
 use crate::serve::{self, App};
 use crate::stream::AnswerBody;
 
-/// How long a caller may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a caller may take to send the head of a request, the wait between two requests included. Longer than SDKs keep
+/// idle connections, so that none meets a closed one.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long calls may take to end when the sidecar stops. A pod whose time is up leaves two seconds more.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How much of a connection hyper reads ahead.
@@ -88,7 +89,7 @@ fn is_family_missing(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(97)
 }
 
-/// Accepts connections until `stop` turns true, then lets calls end, for as long as [`DRAIN`].
+/// Accepts connections until `stop` turns true, then lets calls end, for at most five seconds.
 pub async fn accept(listener: TcpListener, service: Service, mut stop: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
     let mut builder = http1::Builder::new();

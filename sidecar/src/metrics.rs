@@ -1,6 +1,8 @@
 //! What is counted. One spelling from YAML to metric; labels come from manifests and from closed sets, never from what
 //! an app or a provider writes. Sources of `gen_ai_*` names: OpenTelemetry GenAI semantic conventions 1.41.
 
+use lotse_crds::name::ObjectName;
+use lotse_crds::snapshot::{Reason, Route};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -93,6 +95,36 @@ pub struct SnapshotLabels {
     pub outcome: &'static str,
 }
 
+/// Where the calls of one candidate of one route are counted when all goes well: looked up once, not at each call.
+#[derive(Clone)]
+pub struct LaneMetrics {
+    /// Calls that were answered.
+    pub calls: Counter,
+    /// Attempts that were answered.
+    pub attempts: Counter,
+    /// How long calls take.
+    pub duration: Histogram,
+    /// How long streams take to their first content.
+    pub first_content: Histogram,
+    /// Tokens of prompts.
+    pub input_tokens: Counter,
+    /// Tokens of answers.
+    pub output_tokens: Counter,
+    /// What calls cost, in millionths of a US dollar.
+    pub cost: Counter,
+}
+
+impl PolicyLabels {
+    /// Why a provider is out.
+    pub fn new(provider: &ObjectName, reason: &Reason) -> Self {
+        Self {
+            policy: reason.policy.as_ref().map(ToString::to_string).unwrap_or_default(),
+            provider: provider.to_string(),
+            reason: reason.code.clone(),
+        }
+    }
+}
+
 fn seconds() -> Histogram {
     // The conventions end at 81.92 s; models that reason take longer.
     Histogram::new(exponential_buckets(0.01, 2.0, 16))
@@ -138,6 +170,35 @@ impl Metrics {
         registry.register("lotse_snapshots", "Snapshots, by whether they were applied", metrics.snapshots.clone());
         registry.register("lotse_active_calls", "Calls that are being answered", metrics.active.clone());
         metrics
+    }
+
+    /// Where the calls of a candidate are counted when all goes well.
+    pub fn of_lane(&self, route: &ObjectName, provider: &ObjectName, model: &str) -> LaneMetrics {
+        let (provider, model) = (provider.to_string(), model.to_owned());
+        let tokens = |gen_ai_token_type| {
+            let labels = TokenLabels { provider: provider.clone(), model: model.clone(), gen_ai_token_type };
+            self.tokens.get_or_create_owned(&labels)
+        };
+        let call = CallLabels { route: route.to_string(), provider: provider.clone(), code: "ok" };
+        let attempt = AttemptLabels { provider: provider.clone(), model: model.clone(), code: "ok" };
+        let labels = ProviderLabels { provider: provider.clone(), model: model.clone() };
+        LaneMetrics {
+            calls: self.calls.get_or_create_owned(&call),
+            attempts: self.attempts.get_or_create_owned(&attempt),
+            duration: self.duration.get_or_create_owned(&labels),
+            first_content: self.first_content.get_or_create_owned(&labels),
+            input_tokens: tokens("input"),
+            output_tokens: tokens("output"),
+            cost: self.cost.get_or_create_owned(&labels),
+        }
+    }
+
+    /// Where the refusals of a route are counted, one counter a reason.
+    pub fn of_refused(&self, route: &Route) -> Vec<Counter> {
+        let refused = route.tiers.iter().flat_map(|tier| &tier.refused);
+        let labels = refused
+            .flat_map(|refused| refused.reasons.iter().map(|reason| PolicyLabels::new(&refused.provider, reason)));
+        labels.map(|labels| self.excluded.get_or_create_owned(&labels)).collect()
     }
 
     /// All of it, as OpenMetrics text.

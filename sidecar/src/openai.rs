@@ -223,6 +223,40 @@ mod tests {
         assert!(!may_have_usage(br#"{"choices":[{"delta":{"content":"\"usage\":{}"}}]}"#));
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None, ..proptest::prelude::ProptestConfig::with_cases(2048)
+        })]
+
+        #[test]
+        fn whatever_a_provider_sends_is_read_without_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..96)) {
+            read_event(&bytes);
+            glance_event(&bytes);
+            may_have_usage(&bytes);
+            let _ = (annotate(&bytes, "a/b", None), is_answer(&bytes));
+        }
+
+        #[test]
+        fn a_glance_sees_every_error_and_end_that_a_reading_sees(
+            at in 0..80_usize, byte in proptest::num::u8::ANY, which in 0..3_usize,
+        ) {
+            let mut data = [
+                &br#"{"error":{"message":"overloaded"},"choices":[]}"#[..],
+                br#"{"choices":[{"delta":{"content":"hi \"error\" there"}}]}"#,
+                b"[DONE]",
+            ][which].to_vec();
+            if let Some(changed) = data.get_mut(at) {
+                *changed = byte;
+            }
+
+            let read = read_event(&data);
+
+            if matches!(read, Event::Done) || (matches!(read, Event::Error) && !data.contains(&b'\\')) {
+                proptest::prop_assert_eq!(glance_event(&data), read);
+            }
+        }
+    }
+
     #[test]
     fn a_text_that_speaks_of_errors_is_content() {
         let data = br#"{"choices":[{"delta":{"content":"say \"error\": twice"}}]}"#;

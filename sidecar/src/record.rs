@@ -1,17 +1,21 @@
 //! The record of one call: what happened, told once to the log and to the metrics when the call ends, however it ends.
 //! It never holds a prompt, an answer or a key.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use lotse_crds::name::ObjectName;
 use lotse_crds::plan::Refusal;
 use lotse_crds::price::Tokens;
-use lotse_crds::snapshot::Candidate;
 
 use crate::failure::AttemptNote;
-use crate::metrics::{AttemptLabels, CallLabels, Metrics, PolicyLabels, ProviderLabels, TokenLabels};
+use crate::lane::Lane;
+use crate::metrics::{AttemptLabels, CallLabels, Metrics, PolicyLabels};
 use crate::moment;
+
+/// The code of a call that was answered.
+pub const OK: &str = "ok";
 
 /// The record of one call.
 pub struct Record {
@@ -22,7 +26,7 @@ pub struct Record {
     model: String,
     stream: bool,
     route: Option<ObjectName>,
-    trying: Option<(ObjectName, String)>,
+    trying: Option<Arc<Lane>>,
     failed: Vec<AttemptNote>,
     first_content: Option<f64>,
     counted: Option<(Tokens, Option<f64>)>,
@@ -54,24 +58,22 @@ impl Record {
         self.stream = stream;
     }
 
-    /// The route that answers, and who it may not use.
+    /// The route that answers, and who it may not use although its snapshot would have let it.
     pub fn is_routed(&mut self, route: &ObjectName, refused: &[Refusal<'_>]) {
         self.route = Some(route.clone());
         for refusal in refused {
-            for reason in refusal.reasons.iter() {
-                let labels = PolicyLabels {
-                    policy: reason.policy.as_ref().map(ToString::to_string).unwrap_or_default(),
-                    provider: refusal.provider.to_string(),
-                    reason: reason.code.clone(),
-                };
+            // What the snapshot itself refuses is counted by its table.
+            let Cow::Owned(reasons) = &refusal.reasons else { continue };
+            for reason in reasons {
+                let labels = PolicyLabels::new(refusal.provider, reason);
                 self.metrics.excluded.get_or_create(&labels).inc();
             }
         }
     }
 
     /// A candidate is tried.
-    pub fn tries(&mut self, candidate: &Candidate) {
-        self.trying = Some((candidate.provider.clone(), candidate.model.clone()));
+    pub fn tries(&mut self, lane: &Arc<Lane>) {
+        self.trying = Some(lane.clone());
     }
 
     /// The attempt failed.
@@ -120,9 +122,13 @@ impl Record {
     }
 
     fn count_attempt(&self, code: &'static str) {
-        if let Some((provider, model)) = &self.trying {
-            let labels = AttemptLabels { provider: provider.to_string(), model: model.clone(), code };
-            self.metrics.attempts.get_or_create(&labels).inc();
+        match &self.trying {
+            None => {}
+            Some(lane) if code == OK => drop(lane.metrics.attempts.inc()),
+            Some(lane) => {
+                let labels = AttemptLabels { provider: lane.provider.clone(), model: lane.model.clone(), code };
+                self.metrics.attempts.get_or_create(&labels).inc();
+            }
         }
     }
 
@@ -142,7 +148,7 @@ impl Record {
             request_id = self.request_id,
             model = self.model.chars().take(256).collect::<String>(),
             route = self.route.as_ref().map(tracing::field::display),
-            provider = self.trying.as_ref().map(|(provider, _)| tracing::field::display(provider)),
+            provider = self.trying.as_ref().map(|lane| lane.provider.as_str()),
             attempts = self.attempt_count(),
             failed = self.failed_attempts(),
             status,
@@ -163,31 +169,32 @@ impl Record {
     }
 
     fn count_call(&self, seconds: f64, code: &'static str) {
-        let metrics = &self.metrics;
-        let route = self.route.as_ref().map(ToString::to_string).unwrap_or_default();
-        let Some((provider, model)) = &self.trying else {
-            metrics.calls.get_or_create(&CallLabels { route, provider: String::new(), code }).inc();
-            return;
-        };
-        let labels = ProviderLabels { provider: provider.to_string(), model: model.clone() };
-        metrics.calls.get_or_create(&CallLabels { route, provider: labels.provider.clone(), code }).inc();
-        metrics.duration.get_or_create(&labels).observe(seconds);
+        let Some(lane) = self.trying.as_deref() else { return self.count_end(String::new(), code) };
+        let metrics = &lane.metrics;
+        if code == OK {
+            metrics.calls.inc();
+        } else {
+            self.count_end(lane.provider.clone(), code);
+        }
+        metrics.duration.observe(seconds);
         if let Some(first) = self.first_content {
-            metrics.first_content.get_or_create(&labels).observe(first);
+            metrics.first_content.observe(first);
         }
         if let Some((tokens, cost)) = self.counted {
-            for (gen_ai_token_type, count) in [("input", tokens.input), ("output", tokens.output)] {
-                let ProviderLabels { provider, model } = labels.clone();
-                let token_labels = TokenLabels { provider, model, gen_ai_token_type };
-                metrics.tokens.get_or_create(&token_labels).inc_by(count);
-            }
+            metrics.input_tokens.inc_by(tokens.input);
+            metrics.output_tokens.inc_by(tokens.output);
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "a cost is small and not negative"
             )]
-            metrics.cost.get_or_create(&labels).inc_by((cost.unwrap_or(0.0) * 1e6).round() as u64);
+            metrics.cost.inc_by((cost.unwrap_or(0.0) * 1e6).round() as u64);
         }
+    }
+
+    fn count_end(&self, provider: String, code: &'static str) {
+        let route = self.route.as_ref().map(ToString::to_string).unwrap_or_default();
+        self.metrics.calls.get_or_create(&CallLabels { route, provider, code }).inc();
     }
 }
 

@@ -19,11 +19,11 @@ use crate::attempt::{self, Answered};
 use crate::call::Call;
 use crate::failure::Failure;
 use crate::guard;
-use crate::metrics::Metrics;
+use crate::lane::{Shared, TableError};
 use crate::moment;
-use crate::record::Record;
+use crate::record::{OK, Record};
 use crate::stream::AnswerBody;
-use crate::table::{Shared, Table, TableError};
+use crate::table::Table;
 
 /// How much of a body that is too large is read and thrown away, so that the caller hears the answer.
 const MOST_DRAINED: u64 = 128 * 1024 * 1024;
@@ -32,9 +32,8 @@ const MOST_DRAINED: u64 = 128 * 1024 * 1024;
 #[derive(Default)]
 pub struct App {
     tables: ArcSwapOption<Table>,
-    shared: Shared,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
+    /// What tables share over their lives.
+    pub shared: Shared,
 }
 
 impl App {
@@ -55,7 +54,7 @@ impl App {
 /// Answers one request of the app.
 pub async fn answer(app: Arc<App>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
     let (parts, body) = request.into_parts();
-    let mut record = Record::new(app.metrics.clone());
+    let mut record = Record::new(app.shared.metrics.clone());
     let table = app.table();
     let revision = table.as_ref().map(|table| table.revision.clone());
     let answered = match route(&parts) {
@@ -99,9 +98,8 @@ async fn chat(table: &Table, parts: &Parts, body: Incoming, record: &mut Record)
     let call = Call::read(body, &parts.headers)?;
     record.asks(&call.model, call.stream);
     let snapshot = &table.snapshot;
-    let opens = snapshot.policies.iter().any(|limits| limits.opens);
-    let Some(route) = snapshot.route(&call.model) else {
-        if !opens {
+    let Some(route) = table.route(&call.model) else {
+        if !table.opens {
             return Err(Failure::NoDataPolicy(Vec::new()));
         }
         return Err(Failure::ModelNotFound { model: call.model.clone(), known: offered(snapshot) });
@@ -113,8 +111,9 @@ async fn chat(table: &Table, parts: &Parts, body: Incoming, record: &mut Record)
         plan(route, &snapshot.policies, &mut Moment { now, has_outage: &has_outage, chance: &mut chance })
     };
     record.is_routed(&route.name, &plan.refused);
+    table.count_refused(&call.model);
     if plan.attempts.is_empty() {
-        return Err(Failure::of_empty_plan(&plan.refused, opens));
+        return Err(Failure::of_empty_plan(&plan.refused, table.opens));
     }
     let answered = attempt::run(&call, (table, route), &plan, record).await?;
     audit(snapshot, answered.lane.ordinal, record);
@@ -192,7 +191,7 @@ fn offered(snapshot: &Snapshot) -> Vec<String> {
 
 fn models(table: Option<&Table>, record: Record) -> Response<AnswerBody> {
     let Some(table) = table else { return answer::fail(&Failure::NotConfigured, record, None) };
-    if !table.snapshot.policies.iter().any(|limits| limits.opens) {
+    if !table.opens {
         return answer::fail(&Failure::NoDataPolicy(Vec::new()), record, Some(&table.revision));
     }
     let data: Vec<_> = offered(&table.snapshot)
@@ -201,6 +200,6 @@ fn models(table: Option<&Table>, record: Record) -> Response<AnswerBody> {
         .collect();
     let mut response = answer::json(StatusCode::OK, &json!({"object": "list", "data": data}));
     response.headers_mut().insert("x-lotse-revision", table.revision.clone());
-    record.ends(200, "ok");
+    record.ends(200, OK);
     response
 }

@@ -155,6 +155,27 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None, ..proptest::prelude::ProptestConfig::with_cases(1024)
+        })]
+
+        #[test]
+        fn bytes_of_any_kind_are_cut_alike_however_they_arrive(
+            stream in proptest::collection::vec(proptest::sample::select(b"\n\r: adt\xffx".to_vec()), 0..64),
+            cut in proptest::prelude::any::<proptest::sample::Index>(),
+        ) {
+            let cut = cut.index(stream.len() + 1);
+            let whole = events(&[&stream]);
+
+            proptest::prop_assert_eq!(&events(&[&stream[..cut], &stream[cut..]]), &whole);
+            for event in &whole {
+                let _ = data(event);
+            }
+            proptest::prop_assert!(stream.starts_with(&whole.concat()));
+        }
+    }
+
     #[test]
     fn a_lone_carriage_return_ends_a_line_once_the_next_byte_is_known() {
         assert_eq!(events(&[b"data: a\r\rdata: b\r\r", b"x"]), [b"data: a\r\r", b"data: b\r\r"]);

@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 use crate::attempt::{Begun, Source};
 use crate::failure::{AttemptError, AttemptNote, Failure};
 use crate::openai;
-use crate::record::Record;
+use crate::record::{OK, Record};
 use crate::tap::Tap;
 
 /// The body of an answer.
@@ -166,7 +166,7 @@ impl Flow {
         self.tap.lane().note(has_error);
         let Some(mut record) = self.record.take() else { return };
         self.count(&mut record);
-        record.ends(200, if has_error { "all_providers_failed" } else { "ok" });
+        record.ends(200, if has_error { "all_providers_failed" } else { OK });
     }
 
     fn breaks(&mut self, error: &AttemptError) {

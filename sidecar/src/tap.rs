@@ -9,9 +9,9 @@ use lotse_crds::body::Piece;
 use lotse_crds::price::Tokens;
 
 use crate::failure::AttemptError;
+use crate::lane::Lane;
 use crate::openai::{self, Event};
 use crate::sse::{self, Events, Splitter, TooLarge};
-use crate::table::Lane;
 
 /// What a frame brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,8 +22,8 @@ use hyper_util::rt::TokioIo;
 use lotse_crds::residency::Permitted;
 
 use crate::dial::{DialError, Place, Wire};
+use crate::lane::Lane;
 use crate::moment;
-use crate::table::Lane;
 
 /// How long an idle connection is kept. Shorter than servers keep theirs, so that a call seldom meets a closed one.
 const IDLE: Duration = Duration::from_secs(20);

@@ -44,10 +44,10 @@ pub(crate) struct Load {
 
 /// All of them.
 pub(crate) const LOADS: [Load; 4] = [
-    Load { name: "unary, 1 connection", kind: Kind::Unary, connections: 1, calls: 5_000 },
-    Load { name: "unary, 32 connections", kind: Kind::Unary, connections: 32, calls: 24_000 },
-    Load { name: "stream, 1 connection", kind: Kind::Stream, connections: 1, calls: 1_200 },
-    Load { name: "stream, 32 connections", kind: Kind::Stream, connections: 32, calls: 3_200 },
+    Load { name: "unary, 1 connection", kind: Kind::Unary, connections: 1, calls: 8_000 },
+    Load { name: "unary, 32 connections", kind: Kind::Unary, connections: 32, calls: 60_000 },
+    Load { name: "stream, 1 connection", kind: Kind::Stream, connections: 1, calls: 2_400 },
+    Load { name: "stream, 32 connections", kind: Kind::Stream, connections: 32, calls: 4_800 },
 ];
 
 /// One call of each kind, read as an app reads it; how many that were.

@@ -4,17 +4,18 @@
 
 #![allow(
     clippy::format_push_string,
-    clippy::format_collect,
     clippy::large_futures,
     clippy::panic,
     reason = "a harness may be wasteful, and panics to fail a test"
 )]
 
+pub mod authority;
 pub mod client;
 pub mod manifests;
 pub mod provider;
 pub mod sidecar;
 
+pub use authority::Authority;
 pub use client::Answer;
 pub use manifests::World;
 pub use provider::FakeProvider;

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
 
 /// One thing that a provider does with a connection.
 #[derive(Clone, Debug)]
@@ -64,14 +65,33 @@ pub struct FakeProvider {
 impl FakeProvider {
     /// Plays what `script` makes of each request.
     pub async fn plays(script: impl Fn(&Asked) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        Self::listens(Arc::new(script), None).await
+    }
+
+    /// Says `text` over TLS.
+    pub async fn says_over_tls(text: &'static str, tls: TlsAcceptor) -> Self {
+        let script = move |asked: &Asked| if asked.wants_stream() { stream(text) } else { whole(text) };
+        Self::listens(Arc::new(script), Some(tls)).await
+    }
+
+    async fn listens(script: Script, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let provider =
             Self { address: listener.local_addr().expect("it is bound"), asked: Arc::default(), gone: Arc::default() };
-        let script: Script = Arc::new(script);
         let served = provider.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(served.clone().serve(stream, script.clone()));
+                let (served, script, tls) = (served.clone(), script.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => served.serve(stream, script).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                served.serve(stream, script).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         provider
@@ -109,6 +129,11 @@ impl FakeProvider {
         format!("http://{}/v1", self.address)
     }
 
+    /// Its base URL over TLS, at this host.
+    pub fn tls_url(&self, host: &str) -> String {
+        format!("https://{host}:{}/v1", self.address.port())
+    }
+
     /// How many requests have reached it.
     pub fn calls(&self) -> usize {
         self.asked.lock().expect("no test panics with it").len()
@@ -124,7 +149,7 @@ impl FakeProvider {
         tokio::time::timeout(Duration::from_secs(5), self.gone.notified()).await.expect("the caller goes away");
     }
 
-    async fn serve(self, mut stream: TcpStream, script: Script) {
+    async fn serve(self, mut stream: impl AsyncRead + AsyncWrite + Unpin, script: Script) {
         while let Some(asked) = read(&mut stream).await {
             self.asked.lock().expect("no test panics with it").push(asked.clone());
             for step in script(&asked) {
@@ -148,7 +173,7 @@ impl FakeProvider {
     }
 }
 
-async fn read(stream: &mut TcpStream) -> Option<Asked> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Asked> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 * 1024];
     let head_end = loop {

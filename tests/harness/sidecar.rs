@@ -99,6 +99,11 @@ impl Sidecar {
         client::send(self.running.probes, get(path)).await
     }
 
+    /// Stops, as it does when it is told to.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+
     /// The running sidecar.
     pub fn running(&self) -> &Running {
         &self.running

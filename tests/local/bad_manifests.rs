@@ -79,6 +79,16 @@ async fn each_wrong_manifest_is_told_with_its_file_its_object_and_its_field() {
             vec!["spec.simulated: may only be set when api is Simulated"],
         ),
         (
+            provider(&format!(
+                "{MODELS}\npromises: {{transfers: {{entries: [{{country: US, mechanism: SCC, impactAssessment: \"\"}}]}}}}"
+            )),
+            vec!["spec.promises.transfers.entries[0].impactAssessment: must say where"],
+        ),
+        (
+            "spec: {}\nmore: 1\nkind: DataPolicy\nmetadata: {name: a}\napiVersion: lotse.dev/v1alpha1".to_owned(),
+            vec!["more: unknown field"],
+        ),
+        (
             provider(&format!("{MODELS}\nevidence: [{{name: a, kind: Hearsay, source: s}}]")),
             vec!["spec.evidence[0].kind", "Hearsay", "SelfAttested"],
         ),
@@ -168,7 +178,7 @@ async fn all_that_is_wrong_is_told_at_once() {
 
 #[tokio::test]
 async fn a_folder_that_is_not_there_or_empty_is_told() {
-    let error = Sidecar::on_files(&[], &[]).await.err().map(|error| format!("{:?}", error)).unwrap_or_default();
+    let error = Sidecar::on_files(&[], &[]).await.err().map(|error| format!("{error:?}")).unwrap_or_default();
 
     assert!(error.contains("Empty"), "{error}");
 }

@@ -1,10 +1,11 @@
 //! Tests that need nothing but this machine: a sidecar, providers that play scripts, and an app, on loopback.
 
 #![allow(
+    clippy::disallowed_methods,
     clippy::format_push_string,
     clippy::too_many_lines,
     clippy::large_futures,
-    reason = "a test may be a long table"
+    reason = "a test may be a long table, and is a shell"
 )]
 
 mod bad_manifests;
@@ -19,3 +20,4 @@ mod policy;
 mod reload;
 mod secrets;
 mod streaming;
+mod tls;

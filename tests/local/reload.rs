@@ -59,6 +59,31 @@ async fn a_deleted_policy_closes_the_door() {
 }
 
 #[tokio::test]
+async fn a_sidecar_that_stops_lets_calls_end_and_takes_no_more() {
+    let slow = FakeProvider::plays(|_| {
+        vec![
+            Step::Send(stream_head()),
+            Step::Send(chunk(event("bon").as_bytes())),
+            Step::Wait(Duration::from_millis(500)),
+            Step::Send(chunk(format!("{}data: [DONE]\n\n", event("jour")).as_bytes())),
+            Step::Send(b"0\r\n\r\n".to_vec()),
+        ]
+    })
+    .await;
+    let sidecar = Sidecar::of(&World::of(&[("slow", &slow)])).await;
+    let address = sidecar.running().calls[0];
+    let mut answer = sidecar.open_stream().await;
+    answer.body_mut().frame().await.expect("a frame").expect("content");
+
+    let stopping = tokio::spawn(sidecar.stop());
+    let rest = answer.into_body().collect().await.expect("the stream ends").to_bytes();
+    stopping.await.expect("it stops");
+
+    assert!(rest.ends_with(b"data: [DONE]\n\n"));
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
 async fn a_stream_in_flight_ends_as_it_began_while_new_calls_obey_the_new_policy() {
     let begun = FakeProvider::plays(|_| {
         vec![
