@@ -29,6 +29,15 @@ struct Member {
     value: Range<usize>,
 }
 
+/// A field that is set, and the JSON that it is set to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The field's name.
+    pub key: String,
+    /// Its new value.
+    pub json: Vec<u8>,
+}
+
 /// A piece of a rewritten body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
@@ -36,6 +45,21 @@ pub enum Piece {
     Kept(Range<usize>),
     /// New bytes.
     New(Vec<u8>),
+}
+
+impl Piece {
+    /// How many bytes it is.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Kept(range) => range.len(),
+            Self::New(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether it is no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Why a body can't be taken.
@@ -126,17 +150,17 @@ impl Scanned {
     /// The fields that a candidate's body sets, in the order that decides: what the route sets when the app does not,
     /// what the app says, what the route always sets, what the provider always sets. The model is the provider's name
     /// for it.
-    pub fn changes(&self, route: &Route, candidate: &Candidate) -> Vec<(String, serde_json::Value)> {
-        let mut changes: Vec<(String, serde_json::Value)> =
-            vec![("model".to_owned(), candidate.endpoint.upstream_model.clone().into())];
+    pub fn changes(&self, route: &Route, candidate: &Candidate) -> Vec<Change> {
+        let mut changes = vec![Change::new("model", &candidate.endpoint.upstream_model)];
         let mut set = |fields: &BodyFields, only_absent: bool| {
             for (key, value) in &fields.0 {
                 if only_absent && self.has(key) {
                     continue;
                 }
-                match changes.iter_mut().find(|(changed, _)| changed == key) {
-                    Some((_, old)) => *old = value.clone(),
-                    None => changes.push((key.clone(), value.clone())),
+                let change = Change::new(key, value);
+                match changes.iter_mut().find(|change| change.key == *key) {
+                    Some(old) => *old = change,
+                    None => changes.push(change),
                 }
             }
         };
@@ -147,34 +171,48 @@ impl Scanned {
     }
 
     /// The body with these fields set, as pieces of the original and new values.
-    pub fn rewrite(&self, changes: &[(String, serde_json::Value)]) -> Vec<Piece> {
-        let json = |value: &serde_json::Value| serde_json::to_vec(value).expect("a JSON value is JSON");
+    pub fn rewrite(&self, changes: Vec<Change>) -> Vec<Piece> {
         let mut pieces = vec![Piece::Kept(0..self.opening)];
+        let (present, absent): (Vec<Change>, Vec<Change>) =
+            changes.into_iter().partition(|change| self.has(&change.key));
         let mut inserted = Vec::new();
-        for (key, value) in changes.iter().filter(|(key, _)| !self.has(key)) {
-            inserted.extend(json(&serde_json::Value::String(key.clone())));
+        for change in absent {
+            inserted.extend(json(&change.key));
             inserted.push(b':');
-            inserted.extend(json(value));
+            inserted.extend(change.json);
             inserted.push(b',');
         }
         if self.members.is_empty() {
             inserted.pop();
         }
-        if !inserted.is_empty() {
-            pieces.push(Piece::New(inserted));
-        }
+        pieces.push(Piece::New(inserted));
         let mut kept = self.opening;
-        for member in &self.members {
-            if let Some((_, value)) = changes.iter().find(|(key, _)| *key == member.key) {
-                pieces.push(Piece::Kept(kept..member.value.start));
-                pieces.push(Piece::New(json(value)));
-                kept = member.value.end;
-            }
+        let mut replaced: Vec<(&Member, Vec<u8>)> = Vec::with_capacity(present.len());
+        for change in present {
+            let member = self.members.iter().find(|member| member.key == change.key);
+            replaced.extend(member.map(|member| (member, change.json)));
+        }
+        replaced.sort_by_key(|(member, _)| member.value.start);
+        for (member, json) in replaced {
+            pieces.push(Piece::Kept(kept..member.value.start));
+            pieces.push(Piece::New(json));
+            kept = member.value.end;
         }
         pieces.push(Piece::Kept(kept..self.length));
-        pieces.retain(|piece| !matches!(piece, Piece::Kept(range) if range.is_empty()));
+        pieces.retain(|piece| !piece.is_empty());
         pieces
     }
+}
+
+impl Change {
+    /// Sets `key` to `value`.
+    pub fn new(key: &str, value: &impl serde::Serialize) -> Self {
+        Self { key: key.to_owned(), json: json(value) }
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("what is set is JSON")
 }
 
 /// Notes the fields of the outermost object.

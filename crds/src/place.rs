@@ -82,7 +82,14 @@ impl Countries {
 
     /// The codes, in order.
     pub fn codes(&self) -> impl Iterator<Item = String> + '_ {
-        (0..26 * 26).filter(|at| self.contains(*at)).map(code)
+        self.0.iter().enumerate().flat_map(|(word, bits)| {
+            let mut rest = *bits;
+            std::iter::from_fn(move || {
+                let lowest = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
+                rest &= rest - 1;
+                Some(code(word * 64 + lowest))
+            })
+        })
     }
 }
 

@@ -40,8 +40,9 @@ pub fn objections(policies: &[Limits], facts: &Facts, now: Timestamp) -> Vec<Rea
     if !policies.iter().any(|limits| limits.opens) {
         reasons.push(Reason::new(&Objection::NoDataPolicy, None));
     }
+    let today = utc_day(now);
     for limits in policies {
-        let found = judge(limits, facts, now).objections;
+        let found = judge(limits, facts, today).objections;
         reasons.extend(found.iter().map(|objection| Reason::new(objection, Some(limits.policy.clone()))));
     }
     reasons
@@ -49,9 +50,10 @@ pub fn objections(policies: &[Limits], facts: &Facts, now: Timestamp) -> Vec<Rea
 
 /// What does not refuse, but should be seen to: evidence that counts although nobody has read it for too long.
 pub fn warnings(policies: &[Limits], facts: &Facts, now: Timestamp) -> Vec<(ObjectName, Objection)> {
+    let today = utc_day(now);
     let of = |limits: &Limits| {
         let policy = limits.policy.clone();
-        judge(limits, facts, now).warnings.into_iter().map(move |warning| (policy.clone(), warning))
+        judge(limits, facts, today).warnings.into_iter().map(move |warning| (policy.clone(), warning))
     };
     policies.iter().flat_map(of).collect()
 }
@@ -83,7 +85,7 @@ impl Judgement {
     }
 }
 
-fn judge(limits: &Limits, facts: &Facts, now: Timestamp) -> Judgement {
+fn judge(limits: &Limits, facts: &Facts, today: Date) -> Judgement {
     let mut judgement = Judgement::default();
     if let Some(why) = &limits.invalid {
         judgement.object(Objection::PolicyInvalid { why: why.clone() });
@@ -97,7 +99,7 @@ fn judge(limits: &Limits, facts: &Facts, now: Timestamp) -> Judgement {
         judgement.object(Objection::NotAttested { namespace: facts.attested_by.clone() });
         return judgement;
     }
-    let mut bench = Bench { limits, facts, today: utc_day(now), judgement };
+    let mut bench = Bench { limits, facts, today, judgement };
     bench.judge_places();
     bench.judge_jurisdiction();
     bench.judge_handling();
@@ -339,27 +341,26 @@ impl Bench<'_> {
 
     fn weigh(&self, promise: PromiseName, proof: &Proof) -> Standing {
         let rules = &self.limits.evidence;
-        let name = proof.name.clone();
+        let name = || proof.name.clone();
         let Some(found) = &proof.found else {
-            return Standing::Lacks(Objection::EvidenceNotFound { promise, name });
+            return Standing::Lacks(Objection::EvidenceNotFound { promise, name: name() });
         };
         if rules.accept.as_ref().is_some_and(|kinds| !kinds.contains(&found.kind)) {
-            return Standing::Lacks(Objection::EvidenceKindNotAccepted { promise, name, kind: found.kind });
+            return Standing::Lacks(Objection::EvidenceKindNotAccepted { promise, name: name(), kind: found.kind });
         }
         if let Some(on) = found.valid_until
             && on <= self.today
         {
-            return Standing::Lacks(Objection::EvidenceExpired { promise, name, on });
+            return Standing::Lacks(Objection::EvidenceExpired { promise, name: name(), on });
         }
         let Some(most) = rules.max_age_days else { return Standing::Counts };
         // A review that lies ahead has not taken place.
         let in_time = found.reviewed_on.is_some_and(|day| (0..=most).contains(&(self.today - day).get_days()));
-        let overdue = Objection::EvidenceOverdue { promise, name, reviewed_on: found.reviewed_on, most };
-        match (in_time, rules.exclude_overdue) {
-            (true, _) => Standing::Counts,
-            (false, false) => Standing::CountsThoughOverdue(overdue),
-            (false, true) => Standing::Lacks(overdue),
+        if in_time {
+            return Standing::Counts;
         }
+        let overdue = Objection::EvidenceOverdue { promise, name: name(), reviewed_on: found.reviewed_on, most };
+        if rules.exclude_overdue { Standing::Lacks(overdue) } else { Standing::CountsThoughOverdue(overdue) }
     }
 }
 

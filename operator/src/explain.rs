@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Context as _, Result, bail};
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use jiff::Timestamp;
-use lotse_crds::body::{self, Scanned};
+use lotse_crds::body::{self, Change, Scanned};
 use lotse_crds::compile::{Compiled, compile};
 use lotse_crds::explain::{ExplainedCandidate, Explanation, explain};
 use lotse_crds::finding::{Finding, Severity};
@@ -132,6 +132,10 @@ fn remarks(findings: &[Finding]) -> String {
     if told.is_empty() { told } else { format!("\n{told}") }
 }
 
+fn told_change(change: &Change) -> String {
+    format!("{}={}", change.key, String::from_utf8_lossy(&change.json))
+}
+
 /// A request's body.
 struct Request {
     body: Vec<u8>,
@@ -153,7 +157,7 @@ impl Request {
         let of = |attempt: &Attempt<'_>| {
             let candidate = attempt.permitted.candidate();
             let changes = self.scanned.changes(route, candidate);
-            let fields: Vec<String> = changes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let fields: Vec<String> = changes.iter().map(told_change).collect();
             format!("  {}: {}\n", candidate.provider, fields.join(" "))
         };
         let told: String = plan.attempts.iter().map(of).collect();

@@ -3,13 +3,13 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use lotse_crds::body::Piece;
 use serde_json::Value;
 
 use crate::attempt::{Answer, Answered};
 use crate::failure::Failure;
 use crate::lane::Lane;
 use crate::openai;
+use crate::pieces;
 use crate::record::{OK, Record};
 use crate::stream::{AnswerBody, Flow};
 
@@ -40,8 +40,12 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
         }
     }
     let (status, body) = match answer {
-        Answer::Whole(answer) => {
-            let body = annotated(&answer, &lane, &mut record);
+        Answer::Whole(answer, scanned) => {
+            let (pieces, tokens) = openai::annotate(&answer, &scanned, &lane.provider, lane.price.as_ref());
+            if let Some(tokens) = tokens {
+                record.counts(tokens, lane.price.as_ref().map(|price| price.cost(tokens)));
+            }
+            let body = AnswerBody::pieces(pieces::put_together(&answer, pieces));
             record.ends(200, OK);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             (StatusCode::OK, body)
@@ -64,20 +68,6 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-/// The answer with OpenRouter's `provider` and `usage.cost`.
-fn annotated(answer: &Bytes, lane: &Lane, record: &mut Record) -> AnswerBody {
-    let Ok((pieces, tokens)) = openai::annotate(answer, &lane.provider, lane.price.as_ref()) else {
-        return AnswerBody::whole(answer.clone());
-    };
-    if let Some(tokens) = tokens {
-        record.counts(tokens, lane.price.as_ref().map(|price| price.cost(tokens)));
-    }
-    AnswerBody::pieces(pieces.into_iter().map(|piece| match piece {
-        Piece::Kept(range) => answer.slice(range),
-        Piece::New(bytes) => Bytes::from(bytes),
-    }))
 }
 
 /// What the provider says of a request that is the caller's fault; it never holds a credential, and is always JSON.

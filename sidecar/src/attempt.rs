@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, StatusCode, header};
+use lotse_crds::body::Scanned;
 use lotse_crds::plan::Plan;
 use lotse_crds::residency::Permitted;
 use lotse_crds::route::Timeouts;
@@ -49,8 +50,8 @@ pub struct Answered {
 
 /// What a candidate said.
 pub enum Answer {
-    /// A whole answer.
-    Whole(Bytes),
+    /// A whole answer, and where its fields stand.
+    Whole(Bytes, Scanned),
     /// A stream that has begun.
     Stream(Box<Begun>),
     /// The request is refused as the caller's fault, with this status and body.
@@ -317,8 +318,8 @@ impl Trial<'_> {
     /// Reads a whole answer, and makes sure that it is one.
     async fn whole(&self, source: Source) -> Result<Answer, End> {
         let body = self.read(source, LARGEST_ANSWER).await?;
-        openai::is_answer(&body).map_err(AttemptError::BrokenAnswer)?;
-        Ok(Answer::Whole(body))
+        let scanned = openai::read_answer(&body).map_err(AttemptError::BrokenAnswer)?;
+        Ok(Answer::Whole(body, scanned))
     }
 
     async fn refusal(&self, status: StatusCode, source: Source) -> Result<Answer, End> {

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use lotse_crds::body::{self, BodyError, Piece, Scanned};
+use lotse_crds::body::{self, BodyError, Scanned};
 use lotse_crds::snapshot::{Candidate, Route};
 
 use crate::failure::Failure;
+use crate::pieces;
 use crate::upstream::Pieces;
 
 /// Request headers that go on to a provider. Nothing else does: no credential, cookie or trace of the app.
@@ -37,13 +38,10 @@ impl Call {
         Ok(Self { body, scanned, model, stream, headers: forwarded })
     }
 
-    /// The body for one candidate. Bytes that need not change are not copied.
+    /// The body for one candidate. What is large is not copied.
     pub fn body_for(&self, route: &Route, candidate: &Candidate) -> Pieces {
-        let pieces = self.scanned.rewrite(&self.scanned.changes(route, candidate));
-        Pieces::new(pieces.into_iter().map(|piece| match piece {
-            Piece::Kept(range) => self.body.slice(range),
-            Piece::New(bytes) => Bytes::from(bytes),
-        }))
+        let pieces = self.scanned.rewrite(self.scanned.changes(route, candidate));
+        Pieces::new(pieces::put_together(&self.body, pieces))
     }
 
     /// Whether the app wants its stream to end with a usage.

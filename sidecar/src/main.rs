@@ -1,5 +1,6 @@
 //! `lotse-sidecar`: reads flags, starts, and stops on a signal.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -12,7 +13,19 @@ const EXIT_CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
     let Command::Run(run) = Cli::parse().command;
-    telemetry::start();
+    let log = match telemetry::start() {
+        Ok(log) => log,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "can't start the log: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = run_until_signalled(&run);
+    log.flush();
+    code
+}
+
+fn run_until_signalled(run: &Run) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -20,7 +33,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(until_signalled(&run))
+    runtime.block_on(until_signalled(run))
 }
 
 async fn until_signalled(run: &Run) -> ExitCode {

@@ -3,12 +3,14 @@
 
 use std::borrow::Cow;
 
-use lotse_crds::body;
+use bytes::BytesMut;
+use lotse_crds::body::{self, Change, Scanned};
 use lotse_crds::price::{Price, Tokens};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::failure::{AttemptNote, Failure};
+use crate::pieces;
 
 /// What one event of a stream says.
 #[derive(Debug, PartialEq, Eq)]
@@ -124,43 +126,58 @@ pub fn may_have_usage(data: &[u8]) -> bool {
     })
 }
 
-/// The tokens that a `usage` counts.
-pub fn tokens(usage: &Value) -> Tokens {
-    let count = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-    Tokens {
-        input: count("/prompt_tokens"),
-        cached_input: count("/prompt_tokens_details/cached_tokens"),
-        output: count("/completion_tokens"),
-    }
+/// What a `usage` counts.
+#[derive(Deserialize)]
+struct Usage {
+    #[serde(default)]
+    prompt_tokens: Option<u64>,
+    #[serde(default)]
+    completion_tokens: Option<u64>,
+    #[serde(default)]
+    prompt_tokens_details: Option<PromptTokens>,
 }
 
-/// An answer or an event with OpenRouter's `provider` and `usage.cost` in it, and the tokens that it counts. An error
-/// says why it is no answer.
-pub fn annotate(
-    answer: &[u8],
-    provider: &str,
-    price: Option<&Price>,
-) -> Result<(Vec<body::Piece>, Option<Tokens>), String> {
-    let scanned = body::scan(answer).map_err(|error| error.to_string())?;
-    let mut changes = vec![("provider".to_owned(), Value::from(provider))];
-    let usage = scanned.value(answer, "usage").and_then(|raw| serde_json::from_slice::<Value>(raw).ok());
-    let mut counted = None;
-    if let Some(Value::Object(mut usage)) = usage {
-        let usage_tokens = tokens(&Value::Object(usage.clone()));
-        counted = Some(usage_tokens);
-        if let Some(price) = price {
-            usage.insert("cost".to_owned(), Value::from(price.cost(usage_tokens)));
-            changes.push(("usage".to_owned(), Value::Object(usage)));
+#[derive(Deserialize)]
+struct PromptTokens {
+    #[serde(default)]
+    cached_tokens: Option<u64>,
+}
+
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input: usage.prompt_tokens.unwrap_or(0),
+            cached_input: usage.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
+            output: usage.completion_tokens.unwrap_or(0),
         }
     }
-    Ok((scanned.rewrite(&changes), counted))
 }
 
-/// Whether a whole answer is one, and no error in disguise.
-pub fn is_answer(answer: &[u8]) -> Result<(), String> {
+/// An answer or an event with OpenRouter's `provider` and `usage.cost` in it, and the tokens that it counts.
+pub fn annotate(
+    answer: &[u8],
+    scanned: &Scanned,
+    provider: &str,
+    price: Option<&Price>,
+) -> (Vec<body::Piece>, Option<Tokens>) {
+    let mut changes = vec![Change::new("provider", &provider)];
+    let usage = scanned.value(answer, "usage");
+    let tokens = usage.and_then(|usage| serde_json::from_slice::<Usage>(usage).ok()).map(Tokens::from);
+    if let (Some(usage), Some(tokens), Some(price)) = (usage, tokens, price)
+        && let Ok(fields) = body::scan(usage)
+    {
+        let mut json = BytesMut::with_capacity(usage.len() + 32);
+        pieces::join(usage, &fields.rewrite(vec![Change::new("cost", &price.cost(tokens))]), &mut json);
+        changes.push(Change { key: "usage".to_owned(), json: json.into() });
+    }
+    (scanned.rewrite(changes), tokens)
+}
+
+/// Reads a whole answer, or says why it is none: no JSON, or an error in disguise.
+pub fn read_answer(answer: &[u8]) -> Result<Scanned, String> {
     let scanned = body::scan(answer).map_err(|error| error.to_string())?;
     match (scanned.value(answer, "choices"), scanned.value(answer, "error")) {
-        (Some(_), None | Some(b"null")) => Ok(()),
+        (Some(_), None | Some(b"null")) => Ok(scanned),
         (_, Some(_)) => Err("an error with status 200".to_owned()),
         (None, None) => Err("JSON without choices".to_owned()),
     }
@@ -233,7 +250,9 @@ mod tests {
             read_event(&bytes);
             glance_event(&bytes);
             may_have_usage(&bytes);
-            let _ = (annotate(&bytes, "a/b", None), is_answer(&bytes));
+            if let Ok(scanned) = read_answer(&bytes) {
+                annotate(&bytes, &scanned, "a/b", None);
+            }
         }
 
         #[test]

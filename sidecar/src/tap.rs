@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use lotse_crds::body::Piece;
+use lotse_crds::body;
 use lotse_crds::price::Tokens;
 
 use crate::failure::AttemptError;
 use crate::lane::Lane;
 use crate::openai::{self, Event};
+use crate::pieces;
 use crate::sse::{self, Events, Splitter, TooLarge};
 
 /// What a frame brought.
@@ -121,18 +122,13 @@ impl Tap {
             return Ok(None);
         }
         // An event that can't be annotated passes as it is: it is no reason to break a stream.
-        let Ok((pieces, tokens)) = openai::annotate(&data, &self.lane.provider, self.lane.price.as_ref()) else {
-            return Ok(None);
-        };
+        let Ok(scanned) = body::scan(&data) else { return Ok(None) };
+        let lane = &self.lane;
+        let (pieces, tokens) = openai::annotate(&data, &scanned, &lane.provider, lane.price.as_ref());
         self.tokens = tokens.or(self.tokens);
         let mut rewritten = BytesMut::with_capacity(data.len() + 128);
         rewritten.put_slice(b"data: ");
-        for piece in pieces {
-            match piece {
-                Piece::Kept(range) => rewritten.put_slice(&data[range]),
-                Piece::New(bytes) => rewritten.put_slice(&bytes),
-            }
-        }
+        pieces::join(&data, &pieces, &mut rewritten);
         rewritten.put_slice(b"\n\n");
         Ok(Some(rewritten.freeze()))
     }

@@ -14,9 +14,9 @@ fn put_together(body: &[u8], pieces: &[Piece]) -> Vec<u8> {
 }
 
 fn rewritten(body: &str, changes: &[(&str, Value)]) -> String {
-    let changes: Vec<_> = changes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let changes = changes.iter().map(|(key, value)| Change::new(key, value)).collect();
     let scanned = scan(body.as_bytes()).expect("a good body");
-    String::from_utf8(put_together(body.as_bytes(), &scanned.rewrite(&changes))).expect("UTF-8")
+    String::from_utf8(put_together(body.as_bytes(), &scanned.rewrite(changes))).expect("UTF-8")
 }
 
 #[test]
@@ -107,10 +107,10 @@ proptest! {
     ) {
         let object = Value::Object(object.into_iter().collect());
         let body = if pretty { serde_json::to_vec_pretty(&object) } else { serde_json::to_vec(&object) }.expect("JSON");
-        let changes: Vec<_> = changes.into_iter().collect();
+        let set = changes.iter().map(|(key, value)| Change::new(key, value)).collect();
 
         let scanned = scan(&body).expect("a good body");
-        let sent: Value = serde_json::from_slice(&put_together(&body, &scanned.rewrite(&changes))).expect("JSON");
+        let sent: Value = serde_json::from_slice(&put_together(&body, &scanned.rewrite(set))).expect("JSON");
 
         let mut expected = object;
         for (key, value) in changes {
