@@ -71,14 +71,7 @@ fn governing(manifests: &Manifests, workload: &Workload, findings: &mut Vec<Find
     let might_select =
         |name: &ObjectName| name.namespace == manifests.root_namespace || name.namespace == workload.namespace;
     for (name, why) in manifests.unreadable_policies.iter().filter(|(name, _)| might_select(name)) {
-        findings.push(Finding {
-            severity: Severity::Error,
-            kind: Kind::DataPolicy,
-            object: name.clone(),
-            code: "PolicyInvalid",
-            message: why.clone(),
-        });
-        policies.push(Limits::invalid(name.clone(), why.clone()));
+        policies.push(refuse_all(name, why.clone(), findings));
     }
     for (name, spec) in manifests.policies.iter().filter(|(name, _)| might_select(name)) {
         let problems = policy_problems(manifests, name, spec);
@@ -94,16 +87,21 @@ fn governing(manifests: &Manifests, workload: &Workload, findings: &mut Vec<Find
             continue;
         }
         let why = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ");
-        findings.push(Finding {
-            severity: Severity::Error,
-            kind: Kind::DataPolicy,
-            object: name.clone(),
-            code: "PolicyInvalid",
-            message: why.clone(),
-        });
-        policies.push(Limits::invalid(name.clone(), why));
+        policies.push(refuse_all(name, why, findings));
     }
     (policies, audits)
+}
+
+/// A policy that can't be understood, and the finding that says so.
+fn refuse_all(name: &ObjectName, why: String, findings: &mut Vec<Finding>) -> Limits {
+    findings.push(Finding {
+        severity: Severity::Error,
+        kind: Kind::DataPolicy,
+        object: name.clone(),
+        code: "PolicyInvalid",
+        message: why.clone(),
+    });
+    Limits::invalid(name.clone(), why)
 }
 
 fn policy_problems(manifests: &Manifests, name: &ObjectName, spec: &DataPolicySpec) -> Vec<Problem> {

@@ -207,7 +207,7 @@ impl Failure {
             }
             Self::NoDataPolicy(_) => "no DataPolicy lets this workload's data go anywhere; an enforcing DataPolicy of the root namespace that sets inferenceRegions must select it".to_owned(),
             Self::PolicyDenied(excluded) => {
-                format!("data protection policy refuses every provider of this model: {}", told(excluded))
+                format!("policy refuses every provider of this model; metadata.excluded says why: {}", told(excluded))
             }
             Self::OriginRefused => "calls from a browser's page are refused: a page of somebody else could use this port".to_owned(),
             Self::ModelNotFound { model, known } if known.is_empty() => {
@@ -217,7 +217,7 @@ impl Failure {
                 format!("no ModelRoute answers `{model}` for this workload; there are {}", known.join(", "))
             }
             Self::NoEligibleProvider(excluded) => format!("no provider is left for this model: {}", told(excluded)),
-            Self::MethodNotAllowed(allowed) => format!("must be {allowed}"),
+            Self::MethodNotAllowed(allowed) => format!("the method must be {allowed}"),
             Self::PayloadTooLarge => "the body must be at most 32 MiB".to_owned(),
             Self::MisdirectedRequest => {
                 "the Host header must name this port: 127.0.0.1, [::1] or localhost".to_owned()
@@ -270,8 +270,9 @@ fn told(excluded: &[Excluded]) -> String {
     if excluded.is_empty() {
         return "its ModelRoute has no target that this workload may use".to_owned();
     }
-    let sentence = |excluded: &Excluded| format!("{}: {}", excluded.provider, excluded.message);
-    excluded.iter().map(sentence).collect::<Vec<_>>().join("; ")
+    // The sentences are long and stand in metadata; who reads only this line should still see who is out and why.
+    let short = |excluded: &Excluded| format!("{} ({})", excluded.provider, excluded.reasons.join(", "));
+    excluded.iter().map(short).collect::<Vec<_>>().join("; ")
 }
 
 impl Excluded {

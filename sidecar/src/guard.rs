@@ -59,7 +59,7 @@ pub fn body(parts: &Parts) -> Result<(), Failure> {
     let kind = text(&parts.headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
-        let said = if kind.is_empty() { "there is none" } else { "there is another" };
+        let said = if kind.is_empty() { "there is none".to_owned() } else { format!("it is {essence}") };
         return Err(Failure::UnsupportedMediaType(format!("the Content-Type must be application/json; {said}")));
     }
     match text(&parts.headers, header::CONTENT_ENCODING.as_str()) {

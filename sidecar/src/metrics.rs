@@ -1,6 +1,8 @@
 //! What is counted. One spelling from YAML to metric; labels come from manifests and from closed sets, never from what
 //! an app or a provider writes. Sources of `gen_ai_*` names: OpenTelemetry GenAI semantic conventions 1.41.
 
+use std::collections::HashSet;
+
 use lotse_crds::name::ObjectName;
 use lotse_crds::snapshot::{Reason, Route};
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -193,12 +195,13 @@ impl Metrics {
         }
     }
 
-    /// Where the refusals of a route are counted, one counter a reason.
+    /// Where the refusals of a route are counted: one counter a provider, policy and word.
     pub fn of_refused(&self, route: &Route) -> Vec<Counter> {
         let refused = route.tiers.iter().flat_map(|tier| &tier.refused);
-        let labels = refused
-            .flat_map(|refused| refused.reasons.iter().map(|reason| PolicyLabels::new(&refused.provider, reason)));
-        labels.map(|labels| self.excluded.get_or_create_owned(&labels)).collect()
+        let labels: HashSet<PolicyLabels> = refused
+            .flat_map(|refused| refused.reasons.iter().map(|reason| PolicyLabels::new(&refused.provider, reason)))
+            .collect();
+        labels.iter().map(|labels| self.excluded.get_or_create_owned(labels)).collect()
     }
 
     /// All of it, as OpenMetrics text.

@@ -30,7 +30,15 @@ pub struct Record {
     failed: Vec<AttemptNote>,
     first_content: Option<f64>,
     counted: Option<(Tokens, Option<f64>)>,
-    is_told: bool,
+    end: Option<End>,
+}
+
+/// How and when a call ended.
+#[derive(Clone, Copy)]
+struct End {
+    status: u16,
+    code: &'static str,
+    seconds: f64,
 }
 
 impl Record {
@@ -48,7 +56,7 @@ impl Record {
             failed: Vec::new(),
             first_content: None,
             counted: None,
-            is_told: false,
+            end: None,
         }
     }
 
@@ -133,14 +141,15 @@ impl Record {
     }
 
     /// The call ends: `ok`, or the code of its failure.
+    ///
+    /// It is told by a task of its own, when the answer is on its way: the app does not wait for the bookkeeping.
     pub fn ends(mut self, status: u16, code: &'static str) {
-        self.tell(status, code);
+        self.end = Some(End { status, code, seconds: self.seconds() });
+        tokio::spawn(async move { drop(self) });
     }
 
-    fn tell(&mut self, status: u16, code: &'static str) {
-        self.is_told = true;
+    fn tell(&self, End { status, code, seconds }: End) {
         self.metrics.active.dec();
-        let seconds = self.seconds();
         self.count_attempt(code);
         self.count_call(seconds, code);
         let (tokens, cost) = self.counted.unwrap_or_default();
@@ -199,10 +208,9 @@ impl Record {
 }
 
 impl Drop for Record {
-    /// A call that nobody ended was given up by the app.
+    /// Tells how the call ended, once. One that nobody ended was given up by the app.
     fn drop(&mut self) {
-        if !self.is_told {
-            self.tell(499, "client_gone");
-        }
+        let given_up = || End { status: 499, code: "client_gone", seconds: self.seconds() };
+        self.tell(self.end.unwrap_or_else(given_up));
     }
 }
