@@ -110,7 +110,7 @@ impl Reader {
             Ok(documents) => documents,
             Err(error) => return self.fail(file, None, error.to_string()),
         };
-        for document in documents.into_iter().filter(|document| !document.is_null()) {
+        for document in documents.into_iter().flat_map(items).filter(|document| !document.is_null()) {
             if let Err((object, message)) = self.object(file, document) {
                 self.fail(file, object, message);
             }
@@ -189,6 +189,15 @@ impl Reader {
 
 fn spec_of<T: DeserializeOwned>(spec: Option<Value>) -> Result<T, String> {
     typed(spec.ok_or("spec: must be set")?, "spec")
+}
+
+/// The objects of a document: itself, or those of a List as `kubectl get -o yaml` writes it.
+fn items(mut document: Value) -> Vec<Value> {
+    let is_list = document["apiVersion"] == "v1" && document["kind"] == "List";
+    match document.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) if is_list => items,
+        _ => vec![document],
+    }
 }
 
 fn title(document: &Value) -> Option<String> {

@@ -7,7 +7,11 @@
 //!
 //! A fake provider and the load live in this process, each on one thread of its own; nginx (one worker) and the
 //! sidecar's release binary are processes of their own. The load calls the provider directly, through nginx and through
-//! Lotse in turn, round by round, so that whatever else the machine does hits all three alike. Nothing is pinned.
+//! Lotse in turn, round by round, so that whatever else the machine does hits all three alike.
+//!
+//! Nothing is pinned, so where the kernel puts three threads on few CPUs is part of the numbers. `taskset -c 1` before
+//! the second command puts all of them on one CPU: what a proxy adds is then the work it does and nothing else, and
+//! rounds agree to a few microseconds even on a machine that is busy.
 
 mod load;
 mod nginx;

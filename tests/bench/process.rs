@@ -71,8 +71,8 @@ pub(crate) fn first_child(pid: u32) -> Option<u32> {
     fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?.split_whitespace().next()?.parse().ok()
 }
 
-/// How many CPUs there are.
-pub(crate) fn cores() -> usize {
+/// How many CPUs this process and its children may use.
+pub(crate) fn cpus() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn warnings() -> Vec<String> {
         .ok()
         .and_then(|text| text.split_whitespace().next().and_then(|load| load.parse().ok()));
     if let Some(load) = load.filter(|load| *load > 0.5) {
-        warnings.push(format!("warning: others use this machine (load {load}, {} cores); expect noise", cores()));
+        warnings.push(format!("warning: others use this machine (load {load}); expect noise"));
     }
     warnings
 }

@@ -22,11 +22,11 @@ struct Aim {
 /// The results as a table, and the aims.
 pub(crate) fn text(results: &Results) -> String {
     let mut text = format!(
-        "\n{} calls, all answered whole; medians of {} rounds; {} cores\n\
+        "\n{} calls, all answered whole; medians of {} rounds; CPUs: {}\n\
          added: over direct in the same round, and from which to which round\n\n",
         results.calls,
         results.rounds.len(),
-        process::cores()
+        process::cpus()
     );
     line(&mut text, "", ["direct", "nginx", "added", "lotse", "added"].map(str::to_owned));
     for (at, load) in LOADS.iter().enumerate() {
@@ -124,7 +124,7 @@ pub(crate) fn json(results: &Results) -> Value {
     let footprint = &results.footprint;
     let aims = aims(results);
     json!({
-        "cores": process::cores(),
+        "cpus": process::cpus(),
         "calls": results.calls,
         "rounds": results.rounds.len(),
         "loads": LOADS.iter().enumerate().map(|(at, load)| json!({

@@ -45,6 +45,18 @@ fn json_is_read_as_yaml_is() {
 }
 
 #[test]
+fn a_list_is_read_as_its_items_are() {
+    let one =
+        |name: &str| format!("{{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{{\"name\":\"{name}\"}}}}");
+    let text = format!("{{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{},{}]}}", one("a"), one("b"));
+
+    assert_eq!(read(&files(&text), "lotse-system").expect("good manifests").namespaces.len(), 2);
+
+    let broken = text.replace("\"name\":\"b\"", "\"nom\":\"b\"");
+    assert!(read(&files(&broken), "lotse-system").is_err());
+}
+
+#[test]
 fn a_namespaces_name_label_is_not_for_manifests_to_choose() {
     let text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: app, labels: {kubernetes.io/metadata.name: billing}}";
 

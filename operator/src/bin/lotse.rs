@@ -1,5 +1,6 @@
 //! `lotse`: reads flags, does what they say, and tells errors with their causes.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -17,9 +18,16 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has read enough: `lotse explain … | head`.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let of = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    error.chain().filter_map(of).any(|kind| kind == io::ErrorKind::BrokenPipe)
 }
