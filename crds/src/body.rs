@@ -4,6 +4,7 @@
 //! because two readers could take two different values. `rewrite` says how the body for one candidate is put together
 //! from pieces of the original and new values: nothing else changes, not even white space.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
@@ -90,8 +91,17 @@ pub enum BodyError {
 /// Fields by which an aggregator would choose another provider or model than the one that was judged.
 const NOT_HONOURED: [&str; 2] = ["models", "provider"];
 
-/// Reads a body and notes where its fields stand.
+/// Reads a body and notes where its fields stand. A key that is there twice, at any depth, is refused.
 pub fn scan(body: &[u8]) -> Result<Scanned, BodyError> {
+    read(body, true)
+}
+
+/// As [`scan`], but looks for duplicate keys in the outermost object only: for what a provider sends, which nobody judges.
+pub fn outline(body: &[u8]) -> Result<Scanned, BodyError> {
+    read(body, false)
+}
+
+fn read(body: &[u8], is_deep: bool) -> Result<Scanned, BodyError> {
     let not_json = |error: serde_json::Error| BodyError::NotJson(error.to_string());
     let text = std::str::from_utf8(body).map_err(|_| BodyError::NotJson("it is not UTF-8".to_owned()))?;
     let opening = text.find(|letter: char| !letter.is_ascii_whitespace()).unwrap_or(0);
@@ -102,9 +112,8 @@ pub fn scan(body: &[u8]) -> Result<Scanned, BodyError> {
     let mut members = Vec::with_capacity(16);
     let mut duplicate = None;
     let mut reader = serde_json::Deserializer::from_str(text);
-    let read = reader
-        .deserialize_map(TopLevel { text, members: &mut members, duplicate: &mut duplicate })
-        .and_then(|()| reader.end());
+    let top_level = TopLevel { text, is_deep, members: &mut members, duplicate: &mut duplicate };
+    let read = reader.deserialize_map(top_level).and_then(|()| reader.end());
     match (duplicate, read) {
         (Some(key), _) => Err(BodyError::DuplicateKey(key)),
         (None, Err(error)) => Err(not_json(error)),
@@ -218,6 +227,7 @@ fn json(value: &impl serde::Serialize) -> Vec<u8> {
 /// Notes the fields of the outermost object.
 struct TopLevel<'a> {
     text: &'a str,
+    is_deep: bool,
     members: &'a mut Vec<Member>,
     duplicate: &'a mut Option<String>,
 }
@@ -231,16 +241,16 @@ impl<'de> Visitor<'de> for TopLevel<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut seen = Keys::default();
-        while let Some(key) = map.next_key::<String>()? {
-            seen.note(&key, self.duplicate)?;
+        while let Some(key) = map.next_key_seed(Key)? {
+            seen.note(key.clone(), self.duplicate)?;
             let raw: &'de RawValue = map.next_value()?;
             let value = raw.get();
-            if value.starts_with(['{', '[']) {
+            if self.is_deep && value.starts_with(['{', '[']) {
                 let mut nested = serde_json::Deserializer::from_str(value);
                 nested.deserialize_any(Nested { duplicate: self.duplicate }).map_err(de::Error::custom)?;
             }
             let start = value.as_ptr() as usize - self.text.as_ptr() as usize;
-            self.members.push(Member { key, value: start..start + value.len() });
+            self.members.push(Member { key: key.into_owned(), value: start..start + value.len() });
         }
         Ok(())
     }
@@ -268,8 +278,8 @@ impl<'de> Visitor<'de> for Nested<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut seen = Keys::default();
-        while let Some(key) = map.next_key::<String>()? {
-            seen.note(&key, self.duplicate)?;
+        while let Some(key) = map.next_key_seed(Key)? {
+            seen.note(key, self.duplicate)?;
             map.next_value_seed(Nested { duplicate: self.duplicate })?;
         }
         Ok(())
@@ -305,30 +315,60 @@ impl<'de> Visitor<'de> for Nested<'_> {
     }
 }
 
-/// The keys of one object. Few are compared one by one; many are hashed, so that no body takes quadratic time.
-#[derive(Default)]
-struct Keys {
-    few: Vec<String>,
-    many: HashSet<String>,
+/// A key, borrowed from the body unless an escape is in it.
+struct Key;
+
+impl<'de> de::DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
 }
 
-impl Keys {
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(key.to_owned()))
+    }
+}
+
+/// The keys of one object. Few are compared one by one; many are hashed, so that no body takes quadratic time.
+#[derive(Default)]
+struct Keys<'de> {
+    few: Vec<Cow<'de, str>>,
+    many: HashSet<Cow<'de, str>>,
+}
+
+impl<'de> Keys<'de> {
     const FEW: usize = 16;
 
-    fn note<E: de::Error>(&mut self, key: &str, duplicate: &mut Option<String>) -> Result<(), E> {
-        let is_new = if self.many.is_empty() && self.few.len() < Self::FEW {
-            let is_new = !self.few.iter().any(|seen| seen == key);
-            self.few.push(key.to_owned());
-            is_new
+    fn note<E: de::Error>(&mut self, key: Cow<'de, str>, duplicate: &mut Option<String>) -> Result<(), E> {
+        let is_known = if self.many.is_empty() && self.few.len() < Self::FEW {
+            self.few.contains(&key)
         } else {
             self.many.extend(self.few.drain(..));
-            self.many.insert(key.to_owned())
+            self.many.contains(&key)
         };
-        if is_new {
-            return Ok(());
+        if is_known {
+            *duplicate = Some(key.into_owned());
+            return Err(E::custom("duplicate key"));
         }
-        *duplicate = Some(key.to_owned());
-        Err(E::custom("duplicate key"))
+        if self.many.is_empty() {
+            self.few.push(key);
+        } else {
+            self.many.insert(key);
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use bytes::BytesMut;
 use lotse_crds::body::{self, Change, Scanned};
 use lotse_crds::price::{Price, Tokens};
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -106,24 +107,38 @@ pub fn read_event(data: &[u8]) -> Event {
     }
 }
 
-/// As [`read_event`], for the events after the first content: reads only those that can matter, because a quote inside
-/// a JSON string is escaped and so a key is found by its bytes.
-pub fn glance_event(data: &[u8]) -> Event {
-    if data == b"[DONE]" {
-        Event::Done
-    } else if memchr::memmem::find(data, b"\"error\"").is_some() {
-        read_event(data)
-    } else {
-        Event::Content
+/// Looks at events after the first content without reading them whole: a quote inside a JSON string is escaped, so a key
+/// is found by its bytes.
+pub struct Glance {
+    error: Finder<'static>,
+    usage: Finder<'static>,
+}
+
+impl Default for Glance {
+    fn default() -> Self {
+        Self { error: Finder::new(b"\"error\""), usage: Finder::new(b"\"usage\"") }
     }
 }
 
-/// Whether the data of an event may hold a usage that is not null.
-pub fn may_have_usage(data: &[u8]) -> bool {
-    memchr::memmem::find_iter(data, b"\"usage\"").any(|at| {
-        let rest = data[at + 7..].trim_ascii_start();
-        rest.strip_prefix(b":").is_some_and(|value| !value.trim_ascii_start().starts_with(b"null"))
-    })
+impl Glance {
+    /// As [`read_event`], for events after the first content: reads only those that can matter.
+    pub fn event(&self, data: &[u8]) -> Event {
+        if data == b"[DONE]" {
+            Event::Done
+        } else if self.error.find(data).is_some() {
+            read_event(data)
+        } else {
+            Event::Content
+        }
+    }
+
+    /// Whether the data of an event may hold a usage that is not null.
+    pub fn may_have_usage(&self, data: &[u8]) -> bool {
+        self.usage.find_iter(data).any(|at| {
+            let rest = data[at + 7..].trim_ascii_start();
+            rest.strip_prefix(b":").is_some_and(|value| !value.trim_ascii_start().starts_with(b"null"))
+        })
+    }
 }
 
 /// What a `usage` counts.
@@ -164,7 +179,7 @@ pub fn annotate(
     let usage = scanned.value(answer, "usage");
     let tokens = usage.and_then(|usage| serde_json::from_slice::<Usage>(usage).ok()).map(Tokens::from);
     if let (Some(usage), Some(tokens), Some(price)) = (usage, tokens, price)
-        && let Ok(fields) = body::scan(usage)
+        && let Ok(fields) = body::outline(usage)
     {
         let mut json = BytesMut::with_capacity(usage.len() + 32);
         pieces::join(usage, &fields.rewrite(vec![Change::new("cost", &price.cost(tokens))]), &mut json);
@@ -175,7 +190,7 @@ pub fn annotate(
 
 /// Reads a whole answer, or says why it is none: no JSON, or an error in disguise.
 pub fn read_answer(answer: &[u8]) -> Result<Scanned, String> {
-    let scanned = body::scan(answer).map_err(|error| error.to_string())?;
+    let scanned = body::outline(answer).map_err(|error| error.to_string())?;
     match (scanned.value(answer, "choices"), scanned.value(answer, "error")) {
         (Some(_), None | Some(b"null")) => Ok(scanned),
         (_, Some(_)) => Err("an error with status 200".to_owned()),
@@ -235,9 +250,9 @@ mod tests {
 
     #[test]
     fn a_usage_is_seen_and_a_null_one_or_one_in_a_text_is_not() {
-        assert!(may_have_usage(br#"{"choices":[],"usage": {"prompt_tokens":1}}"#));
-        assert!(!may_have_usage(br#"{"choices":[],"usage":null}"#));
-        assert!(!may_have_usage(br#"{"choices":[{"delta":{"content":"\"usage\":{}"}}]}"#));
+        assert!(Glance::default().may_have_usage(br#"{"choices":[],"usage": {"prompt_tokens":1}}"#));
+        assert!(!Glance::default().may_have_usage(br#"{"choices":[],"usage":null}"#));
+        assert!(!Glance::default().may_have_usage(br#"{"choices":[{"delta":{"content":"\"usage\":{}"}}]}"#));
     }
 
     proptest::proptest! {
@@ -248,8 +263,8 @@ mod tests {
         #[test]
         fn whatever_a_provider_sends_is_read_without_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..96)) {
             read_event(&bytes);
-            glance_event(&bytes);
-            may_have_usage(&bytes);
+            Glance::default().event(&bytes);
+            Glance::default().may_have_usage(&bytes);
             if let Ok(scanned) = read_answer(&bytes) {
                 annotate(&bytes, &scanned, "a/b", None);
             }
@@ -271,7 +286,7 @@ mod tests {
             let read = read_event(&data);
 
             if matches!(read, Event::Done) || (matches!(read, Event::Error) && !data.contains(&b'\\')) {
-                proptest::prop_assert_eq!(glance_event(&data), read);
+                proptest::prop_assert_eq!(Glance::default().event(&data), read);
             }
         }
     }
@@ -280,6 +295,6 @@ mod tests {
     fn a_text_that_speaks_of_errors_is_content() {
         let data = br#"{"choices":[{"delta":{"content":"say \"error\": twice"}}]}"#;
 
-        assert_eq!(glance_event(data), Event::Content);
+        assert_eq!(Glance::default().event(data), Event::Content);
     }
 }

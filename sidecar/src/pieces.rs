@@ -5,7 +5,7 @@ use lotse_crds::body::Piece;
 
 /// Up to here copying is cheaper than handing over pieces one by one: each costs a turn of hyper's and a vector of the
 /// kernel's. Larger bodies are not copied.
-const CHEAP_TO_COPY: usize = 16 * 1024;
+pub(crate) const CHEAP_TO_COPY: usize = 16 * 1024;
 
 /// The rewritten body: in one piece if it is small, otherwise as slices of the original between new values.
 pub(crate) fn put_together(original: &Bytes, pieces: Vec<Piece>) -> Vec<Bytes> {

@@ -9,13 +9,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use crate::attempt::{Begun, Source};
 use crate::failure::{AttemptError, AttemptNote, Failure};
 use crate::openai;
+use crate::pieces::CHEAP_TO_COPY;
 use crate::record::{OK, Record};
 use crate::tap::Tap;
 
@@ -113,43 +114,62 @@ impl Flow {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
-        loop {
-            if let Some(frame) = self.out.pop_front() {
-                return Poll::Ready(Some(Ok(frame)));
+        self.fill(cx);
+        if let Some(frame) = self.take() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        match self.state {
+            State::Flowing => Poll::Pending,
+            State::Ended => Poll::Ready(None),
+            State::Broken => {
+                self.state = State::Flushing;
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
-            match self.state {
-                State::Ended => return Poll::Ready(None),
-                State::Broken => {
-                    self.state = State::Flushing;
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
+            State::Flushing => Poll::Ready(Some(Err(Aborted))),
+        }
+    }
+
+    /// Takes what has come by now, as far as it goes out in one piece.
+    fn fill(&mut self, cx: &mut Context<'_>) {
+        while matches!(self.state, State::Flowing) && self.waiting() < CHEAP_TO_COPY {
+            match self.source.poll_next(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.has_moved = true;
+                    if let Err(error) = self.tap.push(frame, &mut self.out) {
+                        self.breaks(&error);
+                    }
                 }
-                State::Flushing => return Poll::Ready(Some(Err(Aborted))),
-                State::Flowing => match self.source.poll_next(cx) {
-                    Poll::Ready(Some(Ok(frame))) => {
-                        self.has_moved = true;
-                        if let Err(error) = self.tap.push(frame, &mut self.out) {
-                            self.breaks(&error);
-                        }
-                    }
-                    Poll::Ready(None) if self.tap.is_done() => self.ends(),
-                    Poll::Ready(None | Some(Err(_))) => self.breaks(&AttemptError::Cut),
-                    Poll::Pending => {
-                        if self.poll_silence(cx).is_pending() {
-                            return Poll::Pending;
-                        }
-                        if self.tap.is_done() {
-                            // All of the answer is there; only the provider's connection lingers.
-                            self.ends();
-                        } else if Instant::now() >= self.deadline {
-                            self.fails(&Failure::DeadlineExceeded, &AttemptError::Timeout("sent nothing more"));
-                        } else {
-                            self.breaks(&AttemptError::Timeout("sent nothing more"));
-                        }
-                    }
-                },
+                Poll::Ready(None) if self.tap.is_done() => self.ends(),
+                Poll::Ready(None | Some(Err(_))) => self.breaks(&AttemptError::Cut),
+                Poll::Pending if !self.out.is_empty() || self.poll_silence(cx).is_pending() => return,
+                // All of the answer is there; only the provider's connection lingers.
+                Poll::Pending if self.tap.is_done() => self.ends(),
+                Poll::Pending if Instant::now() >= self.deadline => {
+                    self.fails(&Failure::DeadlineExceeded, &AttemptError::Timeout("sent nothing more"));
+                }
+                Poll::Pending => self.breaks(&AttemptError::Timeout("sent nothing more")),
             }
         }
+    }
+
+    fn waiting(&self) -> usize {
+        self.out.iter().map(Bytes::len).sum()
+    }
+
+    /// What goes out next: small frames in one piece, because each costs a chunk and a slice of hyper's and the kernel's.
+    fn take(&mut self) -> Option<Bytes> {
+        let first = self.out.pop_front()?;
+        let fits = |joined: usize, next: Option<&Bytes>| next.is_some_and(|next| joined + next.len() <= CHEAP_TO_COPY);
+        if !fits(first.len(), self.out.front()) {
+            return Some(first);
+        }
+        let mut joined = BytesMut::with_capacity((first.len() + self.waiting()).min(CHEAP_TO_COPY));
+        joined.extend_from_slice(&first);
+        while fits(joined.len(), self.out.front()) {
+            joined.extend_from_slice(&self.out.pop_front().unwrap_or_default());
+        }
+        Some(joined.freeze())
     }
 
     /// Ready when it has been silent for too long. The timer is set only when there is nothing else to do.

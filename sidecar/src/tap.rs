@@ -10,7 +10,7 @@ use lotse_crds::price::Tokens;
 
 use crate::failure::AttemptError;
 use crate::lane::Lane;
-use crate::openai::{self, Event};
+use crate::openai::{self, Event, Glance};
 use crate::pieces;
 use crate::sse::{self, Events, Splitter, TooLarge};
 
@@ -29,6 +29,7 @@ pub enum Seen {
 pub struct Tap {
     lane: Arc<Lane>,
     splitter: Splitter,
+    glance: Glance,
     has_content: bool,
     is_done: bool,
     has_error: bool,
@@ -42,6 +43,7 @@ impl Tap {
         Self {
             lane,
             splitter: Splitter::default(),
+            glance: Glance::default(),
             has_content: false,
             is_done: false,
             has_error: false,
@@ -104,7 +106,7 @@ impl Tap {
     /// What an event means, and what goes out in its place if it must change.
     fn watch(&mut self, event: &[u8]) -> Result<Option<Bytes>, AttemptError> {
         let Some(data) = sse::data(event) else { return Ok(None) };
-        let said = if self.has_content { openai::glance_event(&data) } else { openai::read_event(&data) };
+        let said = if self.has_content { self.glance.event(&data) } else { openai::read_event(&data) };
         match said {
             Event::Done => {
                 self.is_done = true;
@@ -118,11 +120,11 @@ impl Tap {
             Event::Content => self.has_content = true,
             Event::Other | Event::Garbage => {}
         }
-        if !openai::may_have_usage(&data) {
+        if !self.glance.may_have_usage(&data) {
             return Ok(None);
         }
         // An event that can't be annotated passes as it is: it is no reason to break a stream.
-        let Ok(scanned) = body::scan(&data) else { return Ok(None) };
+        let Ok(scanned) = body::outline(&data) else { return Ok(None) };
         let lane = &self.lane;
         let (pieces, tokens) = openai::annotate(&data, &scanned, &lane.provider, lane.price.as_ref());
         self.tokens = tokens.or(self.tokens);

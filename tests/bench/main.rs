@@ -45,9 +45,9 @@ struct Args {
     /// The sidecar's release binary; the one beside this program by default.
     #[arg(long, value_name = "FILE")]
     sidecar: Option<PathBuf>,
-    /// The nginx to compare with.
-    #[arg(long, value_name = "FILE", default_value = "nginx")]
-    nginx: PathBuf,
+    /// The nginx to compare with; the installed one by default.
+    #[arg(long, value_name = "FILE")]
+    nginx: Option<PathBuf>,
     /// How many rounds; what is shown are medians over them.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=99))]
     rounds: u16,
@@ -58,15 +58,24 @@ struct Args {
 
 /// Exits with 1 when a call was not answered as it should have been, or nothing could be measured; not when an aim is
 /// missed.
-fn main() -> anyhow::Result<ExitCode> {
-    let args = Args::parse();
-    let results = measure(&args)?;
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
+    let results = measure(args)?;
     io::stdout().write_all(table::text(&results).as_bytes())?;
     if let Some(path) = &args.json {
         std::fs::write(path, format!("{:#}\n", table::json(&results)))
             .with_context(|| format!("can't write {}", path.display()))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn measure(args: &Args) -> anyhow::Result<Results> {
@@ -75,7 +84,7 @@ fn measure(args: &Args) -> anyhow::Result<Results> {
     }
     let binary = sidecar::binary(args.sidecar.as_deref())?;
     let provider = Provider::start()?;
-    let nginx = Nginx::start(&args.nginx, provider.address)?;
+    let nginx = Nginx::start(args.nginx.as_deref(), provider.address)?;
     tell(&format!("starting the sidecar {STARTS} times"));
     let mut starts = Vec::new();
     for _ in 1..STARTS {

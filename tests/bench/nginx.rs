@@ -14,8 +14,8 @@ use crate::process;
 /// What is said when there is none.
 const MISSING: &str =
     "nginx is not installed, and the benchmark compares with it. On Debian: apt-get install nginx-light";
-/// Where Debian has it, which is not on everybody's PATH.
-const DEBIANS: &str = "/usr/sbin/nginx";
+/// Where it is: Debian's folder for it is not on everybody's PATH.
+const INSTALLED: [&str; 2] = ["nginx", "/usr/sbin/nginx"];
 
 /// A running nginx; it ends when this is dropped.
 pub(crate) struct Nginx {
@@ -28,8 +28,8 @@ pub(crate) struct Nginx {
 
 impl Nginx {
     /// Starts in front of `upstream`, in a folder of its own.
-    pub(crate) fn start(program: &Path, upstream: SocketAddr) -> anyhow::Result<Self> {
-        let program = installed(program)?;
+    pub(crate) fn start(asked: Option<&Path>, upstream: SocketAddr) -> anyhow::Result<Self> {
+        let program = find(asked)?;
         let folder = tempfile::tempdir()?;
         let [address] = process::free_addresses()?;
         fs::write(folder.path().join("nginx.conf"), configuration(address, upstream))?;
@@ -57,10 +57,11 @@ impl Drop for Nginx {
     }
 }
 
-fn installed(program: &Path) -> anyhow::Result<PathBuf> {
-    for program in [program, Path::new(DEBIANS)] {
-        match Command::new(program).arg("-v").stderr(Stdio::null()).status() {
-            Ok(status) if status.success() => return Ok(program.to_owned()),
+fn find(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let programs = asked.map_or_else(|| INSTALLED.map(PathBuf::from).to_vec(), |asked| vec![asked.to_owned()]);
+    for program in programs {
+        match Command::new(&program).arg("-v").stderr(Stdio::null()).status() {
+            Ok(status) if status.success() => return Ok(program),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).context("nginx can't be run"),
             _ => {}
         }
