@@ -72,7 +72,7 @@ impl Folder {
         }
         let day = utc_day(moment::now());
         self.apply(&files, app)?;
-        Ok(Follower { seen: files.clone(), applied: files, day })
+        Ok(Follower { seen: Some(files.clone()), applied: files, day })
     }
 
     /// The manifests, by file name; sub-folders are not read, as `kubectl apply -f` does not.
@@ -93,8 +93,7 @@ impl Folder {
     /// Puts files in force and counts how that went.
     fn apply(&self, files: &Files, app: &App) -> Result<(), FolderError> {
         let applied = self.try_apply(files, app);
-        let outcome = if applied.is_ok() { "applied" } else { "refused" };
-        app.shared.metrics.snapshots.get_or_create(&SnapshotLabels { outcome }).inc();
+        count(if applied.is_ok() { "applied" } else { "refused" }, app);
         applied
     }
 
@@ -121,22 +120,25 @@ impl Folder {
             Ok(files) => files,
             Err(error) => {
                 // A failed read is no absence: what is in force stays.
-                if follower.seen != Files::new() {
+                if follower.seen.take().is_some() {
+                    count("refused", app);
                     report::refused(&error);
-                    follower.seen = Files::new();
                 }
                 return;
             }
         };
-        let is_settled = files == follower.seen;
+        let is_settled = follower.seen.as_ref() == Some(&files);
         let is_new = files != follower.applied || day != follower.day;
-        follower.seen = files;
-        if !is_settled || !is_new {
+        if !is_settled {
+            follower.seen = Some(files);
             return;
         }
-        follower.applied.clone_from(&follower.seen);
+        if !is_new {
+            return;
+        }
+        follower.applied = files;
         follower.day = day;
-        match self.apply(&follower.seen, app) {
+        match self.apply(&follower.applied, app) {
             Ok(()) => (self.show)(&report::applied(app)),
             Err(error) => report::refused(&error),
         }
@@ -145,9 +147,14 @@ impl Folder {
 
 /// How far a folder has been followed.
 pub struct Follower {
-    seen: Files,
+    /// What the last read gave; nothing when the folder could not be read, which is another thing than empty.
+    seen: Option<Files>,
     applied: Files,
     day: Date,
+}
+
+fn count(outcome: &'static str, app: &App) {
+    app.shared.metrics.snapshots.get_or_create(&SnapshotLabels { outcome }).inc();
 }
 
 fn is_manifest(path: &Path) -> bool {

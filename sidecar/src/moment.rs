@@ -1,4 +1,5 @@
-//! The only place in the data path that asks the clock and draws numbers. Everything else is given both as values.
+//! The only place in the data path that asks what time it is and draws numbers; everything else is given both as values.
+//! Timers are tokio's, and `attempt` and `stream` set them by its clock.
 
 use std::time::Instant;
 

@@ -23,7 +23,7 @@ pub fn start() -> io::Result<Log> {
     std::thread::Builder::new().name("log".to_owned()).spawn(move || gathered.write_forever())?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(log.clone());
     if io::stderr().is_terminal() {
-        lines.compact().with_ansi(true).init();
+        lines.compact().init();
     } else {
         lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
     }

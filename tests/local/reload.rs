@@ -45,6 +45,23 @@ async fn a_broken_folder_keeps_the_last_good_one_in_force_until_it_is_mended() {
 }
 
 #[tokio::test]
+async fn a_folder_that_can_not_be_read_is_no_empty_folder() {
+    let paris = FakeProvider::says("bonjour").await;
+    let sidecar = Sidecar::of(&World::of(&[("paris", &paris)])).await;
+    let before = sidecar.revision().await;
+
+    std::fs::write(sidecar.path("broken.yaml"), [0xff, 0xfe]).expect("a file");
+    sidecar.write("policies.yaml", &policy("lotse-system", "everything", "inferenceRegions: [EEA]"));
+    sidecar.metric_is("lotse_snapshots_total{outcome=\"refused\"} 1").await;
+    assert_eq!(sidecar.chat().await.said(), "bonjour");
+    assert_eq!(sidecar.revision().await, before);
+
+    std::fs::remove_file(sidecar.path("broken.yaml")).expect("it is there");
+    sidecar.has_changed_from(&before).await;
+    assert_eq!(sidecar.chat().await.code(), "policy_denied");
+}
+
+#[tokio::test]
 async fn a_deleted_policy_closes_the_door() {
     let paris = FakeProvider::says("bonjour").await;
     let sidecar = Sidecar::of(&World::of(&[("paris", &paris)])).await;
