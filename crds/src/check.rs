@@ -5,7 +5,7 @@ use http::Uri;
 use ipnet::IpNet;
 
 use crate::place::{Places, WORLDWIDE, is_country};
-use crate::policy::{DataPolicySpec, OnOverdue};
+use crate::policy::{DataPolicySpec, OnOverdue, Staleness};
 use crate::problem::{Problem, Problems};
 use crate::promises::{PlacePromise, Promises};
 use crate::provider::{Api, CredentialType, LLMProviderSpec, ServedModel};
@@ -211,6 +211,14 @@ fn tier(problems: &mut Problems, path: &str, tier: &TierSpec) {
     }
 }
 
+fn staleness(problems: &mut Problems, staleness: Staleness) {
+    problems.bound("spec.staleness.warnSeconds", Some(staleness.warn_seconds.into()), 15..=604_800);
+    problems.bound("spec.staleness.refuseSeconds", Some(staleness.refuse_seconds.into()), 30..=604_800);
+    if staleness.warn_seconds > staleness.refuse_seconds {
+        problems.add("spec.staleness", "warnSeconds must be at most refuseSeconds");
+    }
+}
+
 /// What is wrong with a policy. A policy with problems can't be compiled, and refuses everything.
 pub fn policy(spec: &DataPolicySpec) -> Vec<Problem> {
     let mut problems = Problems::default();
@@ -222,6 +230,7 @@ pub fn policy(spec: &DataPolicySpec) -> Vec<Problem> {
     if let Some(names) = &spec.service_account_names {
         problems.count("spec.serviceAccountNames", names.len(), 1..=64);
     }
+    staleness(&mut problems, spec.staleness);
     regions(&mut problems, "spec.inferenceRegions", spec.inference_regions.as_deref());
     regions(&mut problems, "spec.storageRegions", spec.storage_regions.as_deref());
     regions(&mut problems, "spec.accessRegions", spec.access_regions.as_deref());

@@ -47,7 +47,7 @@ pub fn compile(manifests: &Manifests, workload: &Workload, now: Timestamp) -> Co
         warn_of_closed_door(manifests, &policies, &mut findings);
     }
     let mut assembly = Assembly {
-        targets: Targets::new(manifests, &vendors, workload, &mut findings),
+        targets: Targets::new(manifests, vendors, workload, &mut findings),
         policies: &policies,
         now,
         findings,

@@ -12,6 +12,7 @@
 pub mod body;
 pub mod check;
 pub mod compile;
+pub mod delivery;
 pub mod explain;
 pub mod facts;
 pub mod fields;
@@ -29,6 +30,7 @@ pub mod promises;
 pub mod provider;
 pub mod read;
 pub mod residency;
+pub mod restriction;
 pub mod route;
 pub mod secret;
 pub mod selector;
@@ -38,6 +40,8 @@ pub mod vendors;
 
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
+#[cfg(feature = "kubernetes")]
+pub mod status;
 
 pub use compile::{Compiled, compile};
 pub use plan::plan;

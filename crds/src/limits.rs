@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::ObjectName;
 use crate::place::{Countries, Places};
 use crate::policy::{
-    ConditionalJurisdiction, DataPolicySpec, Enforcement, Jurisdictions, OnOverdue, TransferRequirement,
+    ConditionalJurisdiction, DataPolicySpec, Enforcement, Jurisdictions, OnOverdue, Staleness, TransferRequirement,
 };
 use crate::promises::{EvidenceKind, TransferMechanism};
 
@@ -59,6 +59,8 @@ pub struct Limits {
     pub denied_subprocessor_countries: Option<Countries>,
     /// What counts as evidence, and whose word.
     pub evidence: EvidenceLimits,
+    /// How long a sidecar goes on without the operator.
+    pub staleness: Staleness,
 }
 
 /// Whose law may reach the provider.
@@ -124,6 +126,7 @@ impl Limits {
             require_certifications: BTreeSet::new(),
             denied_subprocessor_countries: None,
             evidence: EvidenceLimits::default(),
+            staleness: Staleness::default(),
         }
     }
 
@@ -158,6 +161,7 @@ impl Limits {
                 exclude_overdue: spec.evidence.on_overdue == OnOverdue::Exclude,
                 attested_in,
             },
+            staleness: spec.staleness,
         }
     }
 

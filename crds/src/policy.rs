@@ -29,10 +29,11 @@ use crate::selector::LabelSelector;
             json_path = ".spec.enforcement",
             description = "Whether it refuses or only counts."
         ),
+        status = "crate::status::DataPolicyStatus",
         printcolumn(
             name = "Regions",
             type_ = "string",
-            json_path = ".spec.inferenceRegions",
+            json_path = ".status.regions",
             description = "Where content may be decrypted."
         ),
         printcolumn(
@@ -40,6 +41,31 @@ use crate::selector::LabelSelector;
             type_ = "integer",
             json_path = ".spec.maxRetentionDays",
             description = "The days that content may be kept."
+        ),
+        printcolumn(
+            name = "Sidecars",
+            type_ = "string",
+            json_path = ".status.sidecars.summary",
+            description = "How many of the sidecars that it concerns hold it."
+        ),
+        printcolumn(
+            name = "Ready",
+            type_ = "string",
+            json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+            description = "Whether it does what it says."
+        ),
+        printcolumn(
+            name = "Reason",
+            type_ = "string",
+            json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+            description = "Why, in a word."
+        ),
+        printcolumn(
+            name = "Message",
+            type_ = "string",
+            json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+            priority = 1,
+            description = "Why, in a sentence."
         ),
         printcolumn(
             name = "Age",
@@ -104,6 +130,41 @@ pub struct DataPolicySpec {
     /// What counts as evidence, and whose word.
     #[serde(default)]
     pub evidence: EvidenceRules,
+    /// How long a sidecar that no longer hears from the operator goes on by what it holds. Of several policies the
+    /// smallest counts.
+    #[serde(default)]
+    pub staleness: Staleness,
+}
+
+/// How long a sidecar goes on without the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "self.warnSeconds <= self.refuseSeconds", "message": "warnSeconds must be at most refuseSeconds"}
+]))]
+pub struct Staleness {
+    /// After so many seconds it warns, in its log and its metrics.
+    #[serde(default = "five_minutes")]
+    #[schemars(range(min = 15, max = 604_800))]
+    pub warn_seconds: i32,
+    /// After so many seconds it refuses calls with `policy_stale`.
+    #[serde(default = "four_hours")]
+    #[schemars(range(min = 30, max = 604_800))]
+    pub refuse_seconds: i32,
+}
+
+fn five_minutes() -> i32 {
+    300
+}
+
+fn four_hours() -> i32 {
+    14_400
+}
+
+impl Default for Staleness {
+    fn default() -> Self {
+        Self { warn_seconds: five_minutes(), refuse_seconds: four_hours() }
+    }
 }
 
 /// Whether a policy refuses or only counts.

@@ -26,6 +26,7 @@ use crate::simulation::Simulation;
         category = "lotse",
         namespaced,
         doc = "One place that answers model calls, and what it promises about data.",
+        status = "crate::status::LLMProviderStatus",
         printcolumn(name = "Vendor", type_ = "string", json_path = ".spec.vendor", description = "The vendor's name."),
         printcolumn(
             name = "Jurisdiction",
@@ -36,8 +37,34 @@ use crate::simulation::Simulation;
         printcolumn(
             name = "Regions",
             type_ = "string",
-            json_path = ".spec.promises.inference.regions",
+            json_path = ".status.regions",
             description = "Where content is decrypted."
+        ),
+        printcolumn(
+            name = "Models",
+            type_ = "string",
+            json_path = ".status.models",
+            priority = 1,
+            description = "What routes call its models."
+        ),
+        printcolumn(
+            name = "Ready",
+            type_ = "string",
+            json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+            description = "Whether it does what it says."
+        ),
+        printcolumn(
+            name = "Reason",
+            type_ = "string",
+            json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+            description = "Why, in a word."
+        ),
+        printcolumn(
+            name = "Message",
+            type_ = "string",
+            json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+            priority = 1,
+            description = "Why, in a sentence."
         ),
         printcolumn(
             name = "Age",

@@ -61,7 +61,7 @@ pub fn read(files: &BTreeMap<String, String>, root_namespace: &str) -> Result<Ma
 
 struct Reader {
     manifests: Manifests,
-    vendors: Vendors,
+    vendors: &'static Vendors,
     /// Which file has declared which object.
     seen: BTreeMap<String, String>,
     errors: Vec<ReadError>,
@@ -146,7 +146,7 @@ impl Reader {
             (API_VERSION, "LLMProvider") => {
                 let spec: LLMProviderSpec = spec_of(spec)?;
                 let mut problems = check::provider(&spec);
-                problems.extend(endpoint_problems(&spec, &self.vendors));
+                problems.extend(endpoint_problems(&spec, self.vendors));
                 settle(&problems)?;
                 self.manifests.providers.insert(name, spec);
             }

@@ -22,11 +22,43 @@ use crate::selector::LabelSelector;
         category = "lotse",
         namespaced,
         doc = "A model name that apps ask for, and who may answer it.",
+        status = "crate::status::ModelRouteStatus",
         printcolumn(
             name = "Models",
             type_ = "string",
-            json_path = ".spec.models",
+            json_path = ".status.models",
             description = "The names an app may ask for."
+        ),
+        printcolumn(
+            name = "Eligible",
+            type_ = "string",
+            json_path = ".status.eligible",
+            description = "How many of its candidates every workload may use."
+        ),
+        printcolumn(
+            name = "Sidecars",
+            type_ = "string",
+            json_path = ".status.sidecars.summary",
+            description = "How many of the sidecars that it concerns hold it."
+        ),
+        printcolumn(
+            name = "Ready",
+            type_ = "string",
+            json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+            description = "Whether it does what it says."
+        ),
+        printcolumn(
+            name = "Reason",
+            type_ = "string",
+            json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+            description = "Why, in a word."
+        ),
+        printcolumn(
+            name = "Message",
+            type_ = "string",
+            json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+            priority = 1,
+            description = "Why, in a sentence."
         ),
         printcolumn(
             name = "Age",

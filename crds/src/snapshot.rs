@@ -15,6 +15,7 @@ use crate::fields::BodyFields;
 use crate::limits::Limits;
 use crate::name::{ModelPattern, ObjectName, Workload};
 use crate::objection::{Objection, snake_case};
+use crate::policy::Staleness;
 use crate::price::Price;
 use crate::route::{Balance, Timeouts};
 use crate::simulation::Simulation;
@@ -193,6 +194,16 @@ impl Snapshot {
         };
         // `compile` has left each pattern with one route, so there are no ties.
         self.routes.iter().filter(|route| best(route).is_some()).max_by_key(best)
+    }
+
+    /// How long the sidecar goes on without hearing from the operator: the smallest of all policies.
+    pub fn staleness(&self) -> Staleness {
+        let smallest = |of: fn(&Staleness) -> i32| self.policies.iter().map(|limits| of(&limits.staleness)).min();
+        let default = Staleness::default();
+        Staleness {
+            warn_seconds: smallest(|staleness| staleness.warn_seconds).unwrap_or(default.warn_seconds),
+            refuse_seconds: smallest(|staleness| staleness.refuse_seconds).unwrap_or(default.refuse_seconds),
+        }
     }
 
     /// All candidates, in the order of their ordinals.

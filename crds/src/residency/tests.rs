@@ -20,7 +20,7 @@ use crate::manifests::{DeclaredRoute, Manifests};
 use crate::name::{Labels, ObjectName, Workload};
 use crate::policy::{
     AttestedIn, ConditionalJurisdiction, DataPolicySpec, Enforcement, EvidenceRules, Jurisdictions, OnOverdue,
-    TransferRequirement,
+    Staleness, TransferRequirement,
 };
 use crate::promises::{
     CertificationsPromise, ContractPromise, ContractType, Evidence, EvidenceKind, JurisdictionPromise, PlacePromise,
@@ -584,6 +584,7 @@ fn sound_policy() -> impl Strategy<Value = (ObjectName, DataPolicySpec)> {
                 require_certifications: others.1,
                 denied_subprocessor_countries: others.2,
                 evidence,
+                staleness: Staleness::default(),
             };
             (ObjectName::new(home, "policy"), spec)
         },

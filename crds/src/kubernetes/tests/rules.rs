@@ -48,6 +48,7 @@ spec:
 ";
 
 const CHOSEN_ELSEWHERE: &str = "model and stream may not be set here: the route and the app choose them";
+const STALENESS: &str = "warnSeconds must be at most refuseSeconds";
 const SELECTOR: &str = "values must be set for In and NotIn, and may not be set for Exists and DoesNotExist";
 
 /// A change to the good object, as a merge patch, and what the API server says of the changed one.
@@ -96,6 +97,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("datapolicies.yaml", "{spec: {jurisdictions: {allowed: [DE]}}}", "exactly one of allowed and denied must be set"),
     ("datapolicies.yaml", "{spec: {jurisdictions: {denied: null}}}", "exactly one of allowed and denied must be set"),
     ("datapolicies.yaml", "{spec: {evidence: {maxAgeDays: null}}}", "maxAgeDays must be set when onOverdue is Exclude"),
+    ("datapolicies.yaml", "{spec: {staleness: {warnSeconds: 61, refuseSeconds: 60}}}", STALENESS),
     ("datapolicies.yaml", "{spec: {podSelector: {matchExpressions: [{key: team, operator: In}]}}}", SELECTOR),
     ("datapolicies.yaml", "{spec: {namespaceSelector: {matchExpressions: [{key: team, operator: In}]}}}", SELECTOR),
     (

@@ -112,7 +112,7 @@ pub(in super::super) const BROKEN_DEFINITIONS: &[(&str, &str, &str)] = &[
     ("own category", "/spec/names/categories", r#"["lotse", "all"]"#),
     ("namespaced", "/spec/scope", r#""Cluster""#),
     ("no conversion", "/spec/conversion", r#"{"strategy": "Webhook"}"#),
-    ("no subresources", "/spec/versions/0/subresources", r#"{"status": {}}"#),
+    ("a status subresource", "/spec/versions/0/subresources", "{}"),
     ("a name is a label value", "/spec/versions/0/schema/openAPIV3Schema/x-kubernetes-validations", "[]"),
     ("spec is required", "/spec/versions/0/schema/openAPIV3Schema/required", "[]"),
     ("columns are described", "/spec/versions/0/additionalPrinterColumns/0/description", r#""""#),
