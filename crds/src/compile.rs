@@ -61,7 +61,7 @@ pub fn compile(manifests: &Manifests, workload: &Workload, now: Timestamp) -> Co
     let Assembly { mut findings, keys, .. } = assembly;
     findings.sort();
     findings.dedup();
-    let snapshot = Snapshot { workload: workload.clone(), policies, audits, routes };
+    let snapshot = Snapshot { workload: manifests.as_selected(workload), policies, audits, routes };
     Compiled { snapshot, keys, findings }
 }
 

@@ -85,7 +85,7 @@ pub struct Epoch {
     pub counter: u64,
 }
 
-/// What a sidecar obeys from now on.
+/// What a sidecar obeys from now on. The epoch comes first on the line, see [`delivery_line`].
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
@@ -95,9 +95,8 @@ pub struct Delivery {
     pub revision: Revision,
     /// The snapshot.
     pub snapshot: Snapshot,
-    /// The epoch since which these keys are current. A hash of secrets would invite to guess them.
-    pub keys_revision: Epoch,
-    /// The values that the snapshot names, and no others.
+    /// The values that the snapshot names, and no others. They come into force with it, in one swap, and the epoch counts
+    /// for both: a hash of secrets would invite to guess them.
     #[serde(with = "revealed")]
     pub keys: Keys,
 }
@@ -125,6 +124,26 @@ mod revealed {
         Ok(values.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
     }
 }
+
+/// What of a delivery is the same for all sidecars of a workload: its JSON after the epoch. Made once, sent to many.
+pub fn delivery_content(snapshot: &Snapshot, keys: &Keys) -> Vec<u8> {
+    let delivery = FromOperator::Delivery(Box::new(Delivery {
+        epoch: Epoch::default(),
+        revision: snapshot.revision(),
+        snapshot: snapshot.clone(),
+        keys: keys.clone(),
+    }));
+    let whole = line(&delivery);
+    let after = DELIVERY.len() + serde_json::to_string(&Epoch::default()).expect("two numbers").len();
+    whole[after..].to_vec()
+}
+
+/// The beginning of the line of a delivery; [`delivery_content`] follows.
+pub fn delivery_line(epoch: Epoch) -> Vec<u8> {
+    format!("{DELIVERY}{}", serde_json::to_string(&epoch).expect("two numbers")).into_bytes()
+}
+
+const DELIVERY: &str = r#"{"delivery":{"epoch":"#;
 
 /// A value as a line.
 pub fn line<T: Serialize>(value: &T) -> Vec<u8> {
@@ -191,6 +210,26 @@ mod tests {
         assert_eq!(applied, b"{\"ack\":{\"epoch\":{\"term\":3,\"counter\":7},\"outcome\":\"applied\"}}\n");
         assert_eq!(refused, b"{\"ack\":{\"epoch\":{\"term\":3,\"counter\":7},\"outcome\":{\"refused\":\"why\"}}}\n");
         assert_eq!(heartbeat, b"{\"heartbeat\":{\"epoch\":{\"term\":3,\"counter\":7}}}\n");
+    }
+
+    #[test]
+    fn a_delivery_is_read_as_it_was_meant() {
+        let epoch = Epoch { term: 12, counter: 345 };
+        let workload = crate::name::Workload {
+            namespace: "a".to_owned(),
+            service_account: "default".to_owned(),
+            labels: crate::name::Labels::new(),
+        };
+        let snapshot = Snapshot { workload, policies: Vec::new(), audits: Vec::new(), routes: Vec::new() };
+        let keys = Keys::from([(KeyName("a/p/authorization".to_owned()), Secret::new("Bearer k".to_owned()))]);
+
+        let line = [delivery_line(epoch), delivery_content(&snapshot, &keys)].concat();
+        let read: FromOperator = serde_json::from_slice(&line).expect("it is a line");
+
+        let FromOperator::Delivery(delivery) = read else { panic!("it is a delivery") };
+        assert_eq!((delivery.epoch, &delivery.revision), (epoch, &snapshot.revision()));
+        assert_eq!(delivery.snapshot, snapshot);
+        assert_eq!(delivery.keys[&KeyName("a/p/authorization".to_owned())].reveal(), "Bearer k");
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub mod secret;
 pub mod selector;
 pub mod simulation;
 pub mod snapshot;
+pub mod survey;
 pub mod vendors;
 
 #[cfg(feature = "kubernetes")]

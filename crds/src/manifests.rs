@@ -1,14 +1,15 @@
 //! Everything declared, by name. `read` fills it from a folder's files, the operator fills it from the cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::name::{Labels, NAMESPACE_NAME_LABEL, ObjectName};
+use crate::name::{Labels, NAMESPACE_NAME_LABEL, ObjectName, Workload};
 use crate::policy::DataPolicySpec;
 use crate::provider::{LLMProviderSpec, SecretKeyRef};
 use crate::route::ModelRouteSpec;
 use crate::secret::Secret;
+use crate::selector::LabelSelector;
 
 /// Everything declared.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +46,17 @@ impl Manifests {
         // Nobody can change this label in a cluster, so a manifest that says otherwise is not believed either.
         labels.insert(NAMESPACE_NAME_LABEL.to_owned(), name.to_owned());
         labels
+    }
+
+    /// The workload as far as any route or policy reads it: labels that no podSelector names are left out. Pods that
+    /// differ only in those, as the pods of many rollouts do, obey one snapshot.
+    pub fn as_selected(&self, workload: &Workload) -> Workload {
+        let routes = self.routes.values().filter_map(|route| route.spec.pod_selector.as_ref());
+        let policies = self.policies.values().filter_map(|policy| policy.pod_selector.as_ref());
+        let read: BTreeSet<&str> = routes.chain(policies).flat_map(LabelSelector::keys).collect();
+        let mut workload = workload.clone();
+        workload.labels.retain(|name, _| read.contains(name.as_str()));
+        workload
     }
 
     /// A value of a Secret in `namespace`.

@@ -56,6 +56,12 @@ pub enum LabelOperator {
 }
 
 impl LabelSelector {
+    /// The labels that it reads.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let expressions = self.match_expressions.iter().map(|requirement| requirement.key.as_str());
+        self.match_labels.keys().map(String::as_str).chain(expressions)
+    }
+
     /// Whether something with these labels is selected.
     pub fn matches(&self, labels: &Labels) -> bool {
         self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))

@@ -24,7 +24,7 @@ use crate::simulation::Simulation;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
-    /// Whose it is.
+    /// Whose it is; of its labels only those that any route or policy reads.
     pub workload: Workload,
     /// The policies that a candidate must pass, each of them.
     pub policies: Vec<Limits>,

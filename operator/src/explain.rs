@@ -9,18 +9,21 @@ use lotse_crds::body::{self, Change, Scanned};
 use lotse_crds::compile::{Compiled, compile};
 use lotse_crds::explain::{ExplainedCandidate, Explanation, explain};
 use lotse_crds::finding::{Finding, Severity};
+use lotse_crds::manifests::Manifests;
+use lotse_crds::name::Workload;
 use lotse_crds::plan::{Attempt, Moment, plan};
 use lotse_crds::residency::utc_day;
 use lotse_crds::snapshot::Snapshot;
 
 use crate::args::{Explain, Output};
+use crate::cluster::Cluster;
 use crate::folder;
 
 /// Explains, at `now` unless the flags say another time, and writes to `out`.
-pub fn run(flags: &Explain, now: Timestamp, out: &mut dyn Write) -> Result<()> {
-    let manifests = folder::manifests(&flags.manifests, &flags.root_namespace)?;
+pub async fn run(flags: &Explain, now: Timestamp, out: &mut dyn Write) -> Result<()> {
+    let (manifests, workload) = declared(flags).await?;
     let now = flags.at.unwrap_or(now);
-    let Compiled { snapshot, findings, .. } = compile(&manifests, &flags.workload(), now);
+    let Compiled { snapshot, findings, .. } = compile(&manifests, &workload, now);
     let request = flags.request.as_ref().map(|path| Request::read(path)).transpose()?;
     let model = match (&flags.model, &request) {
         (Some(model), _) => model.clone(),
@@ -29,16 +32,18 @@ pub fn run(flags: &Explain, now: Timestamp, out: &mut dyn Write) -> Result<()> {
     };
     let mut chance = || 0.5;
     let mut moment = Moment { now, has_outage: &|_| false, chance: &mut chance };
-    let Some(explanation) = explain(&snapshot, &model, &mut moment) else {
+    let Some(mut explanation) = explain(&snapshot, &model, &mut moment) else {
         let known: Vec<String> =
             snapshot.routes.iter().flat_map(|route| &route.models).map(|pattern| pattern.0.clone()).collect();
         bail!(
             "no ModelRoute answers `{model}` for {}/{}; there are: {}",
-            flags.namespace,
-            flags.service_account,
+            workload.namespace,
+            workload.service_account,
             if known.is_empty() { "none".to_owned() } else { known.join(", ") }
         );
     };
+    // The snapshot keeps only the labels that matter to it; whoever asks should see all that they asked with.
+    explanation.workload = workload;
     match flags.output {
         Output::Json => {
             serde_json::to_writer_pretty(&mut *out, &explanation)?;
@@ -54,6 +59,18 @@ pub fn run(flags: &Explain, now: Timestamp, out: &mut dyn Write) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is declared, and who calls: from a folder and flags, or from the cluster and a pod.
+async fn declared(flags: &Explain) -> Result<(Manifests, Workload)> {
+    match (&flags.manifests, &flags.from) {
+        (Some(path), _) => Ok((folder::manifests(path, &flags.root_namespace)?, flags.workload())),
+        (None, Some(pod)) => {
+            let cluster = Cluster::connect(flags.context.as_deref(), &flags.root_namespace).await?;
+            Ok((cluster.manifests().await?, cluster.workload(&flags.namespace, pod).await?))
+        }
+        (None, None) => bail!("--manifests must name a folder, or --from a pod"),
+    }
 }
 
 fn headline(explanation: &Explanation, now: Timestamp) -> String {

@@ -1,7 +1,38 @@
 //! Speaks the language of [`lotse_crds`] with people, and with the cluster.
 //!
-//! Here so far: the command line `lotse`. [`args`] has every flag, [`explain`] answers why a model call would go where.
+//! - The command line `lotse`: [`args`] has every flag; [`explain`] answers why a model call would go where, [`analyze`]
+//!   what is wrong, [`status`] and [`check`] how an installation stands. [`cluster`] reads for them.
+//! - The controller, [`control`]: *gather* ([`gather`], [`pods`]) → *compile* ([`lotse_crds::compile()`]) → *publish*
+//!   ([`publish`], [`serve`], [`caller`]) → *report* ([`standing`], [`conditions`], [`report`]). [`lease`] says who leads,
+//!   [`certs`] and [`certificates`] keep certificates.
+//! - The injector: [`inject`] decides and patches, [`admission`] reads and writes reviews. [`settings`] has the flags of
+//!   both.
 
+pub mod admission;
+pub mod analyze;
 pub mod args;
+pub mod caller;
+pub mod certificates;
+pub mod certs;
+pub mod check;
+pub mod cluster;
+pub mod conditions;
+pub mod control;
 pub mod explain;
 pub mod folder;
+pub mod gather;
+pub mod inject;
+pub mod inject_command;
+pub mod labels;
+pub mod lease;
+pub mod metrics;
+pub mod plain;
+pub mod pods;
+pub mod publish;
+pub mod report;
+pub mod serve;
+pub mod settings;
+pub mod standing;
+pub mod status;
+pub mod tls;
+pub mod webhook;

@@ -91,7 +91,7 @@ pub fn fail(failure: &Failure, record: Record, revision: Option<&HeaderValue>) -
     mark(&mut headers, &record, revision);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // SDKs would repeat what has already been tried everywhere, or what no repetition mends.
-    let may_retry = matches!(failure, Failure::RateLimited { .. } | Failure::NotConfigured);
+    let may_retry = matches!(failure, Failure::RateLimited { .. } | Failure::NotConfigured | Failure::PolicyStale);
     headers.insert(
         HeaderName::from_static("x-should-retry"),
         HeaderValue::from_static(if may_retry { "true" } else { "false" }),
@@ -104,7 +104,7 @@ pub fn fail(failure: &Failure, record: Record, revision: Option<&HeaderValue>) -
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if matches!(failure, Failure::NotConfigured) {
+    if matches!(failure, Failure::NotConfigured | Failure::PolicyStale) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if matches!(failure, Failure::PayloadTooLarge) {

@@ -1,5 +1,5 @@
 //! Opens connections: resolves a name, keeps only addresses that may be dialled, connects to one of those very
-//! addresses (no second look-up), and speaks TLS on it. Called by `upstream` alone.
+//! addresses (no second look-up), and speaks TLS on it. Called by `upstream`, and in part by `follow`.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -70,22 +70,22 @@ impl TlsRoots {
     fn public(&self) -> Arc<rustls::ClientConfig> {
         let make = || {
             let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-            Arc::new(config(roots))
+            Arc::new(config(roots, b"http/1.1"))
         };
         self.0.get_or_init(make).clone()
     }
 }
 
-/// HTTP/1.1 over TLS 1.2 or 1.3, trusting `roots`. Environment variables change nothing here: no key log, no roots of
+/// `protocol` over TLS 1.2 or 1.3, trusting `roots`. Environment variables change nothing here: no key log, no roots of
 /// the machine.
-fn config(roots: rustls::RootCertStore) -> rustls::ClientConfig {
+pub(crate) fn config(roots: rustls::RootCertStore, protocol: &[u8]) -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("aws-lc-rs has the default versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     config
 }
 
@@ -102,7 +102,7 @@ impl Place {
         let tls = if is_tls {
             let config = match ca_bundle {
                 None => shared.0.public(),
-                Some(pem) => Arc::new(config(bundle(pem)?)),
+                Some(pem) => Arc::new(config(bundle(pem)?, b"http/1.1")),
             };
             let name = ServerName::try_from(host.clone()).map_err(|_| PlaceError::BaseUrl)?;
             Some((TlsConnector::from(config), name))
@@ -154,7 +154,7 @@ impl Place {
     }
 }
 
-fn bundle(pem: &str) -> Result<rustls::RootCertStore, PlaceError> {
+pub(crate) fn bundle(pem: &str) -> Result<rustls::RootCertStore, PlaceError> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in rustls::pki_types::CertificateDer::pem_slice_iter(pem.as_bytes()) {
         let certificate = certificate.map_err(|_| PlaceError::CaBundle)?;
@@ -164,7 +164,7 @@ fn bundle(pem: &str) -> Result<rustls::RootCertStore, PlaceError> {
 }
 
 impl Resolver {
-    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, DialError> {
+    pub(crate) async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, DialError> {
         let resolver = if let Some(resolver) = self.0.get() {
             resolver
         } else {

@@ -50,6 +50,8 @@ pub enum Failure {
     AllProvidersFailed,
     /// There is nothing to obey yet.
     NotConfigured,
+    /// What is in force has not been vouched for in time.
+    PolicyStale,
     /// The call took longer than the route allows.
     DeadlineExceeded,
     /// A stream broke off after its first content.
@@ -177,6 +179,7 @@ impl Failure {
             Self::RateLimited { .. } => "rate_limited",
             Self::AllProvidersFailed | Self::StreamCut(_) => "all_providers_failed",
             Self::NotConfigured => "not_configured",
+            Self::PolicyStale => "policy_stale",
             Self::DeadlineExceeded => "deadline_exceeded",
         }
     }
@@ -193,7 +196,7 @@ impl Failure {
             Self::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::AllProvidersFailed | Self::StreamCut(_) => StatusCode::BAD_GATEWAY,
-            Self::NotConfigured => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotConfigured | Self::PolicyStale => StatusCode::SERVICE_UNAVAILABLE,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -225,6 +228,7 @@ impl Failure {
             Self::RateLimited { .. } => "every provider that may be used asks to wait".to_owned(),
             Self::AllProvidersFailed => "every provider that may be used failed; metadata.attempts says how".to_owned(),
             Self::NotConfigured => "no configuration has arrived yet; try again shortly".to_owned(),
+            Self::PolicyStale => "the operator has not confirmed the policy for longer than the DataPolicy's staleness.refuseSeconds; see whether lotse-controller runs and can be reached".to_owned(),
             Self::DeadlineExceeded => "the call took longer than the ModelRoute's timeouts.totalSeconds".to_owned(),
             Self::StreamCut(why) => format!("the provider {}; what came before is incomplete", why.message()),
         }
@@ -248,6 +252,7 @@ impl Failure {
             | Self::RateLimited { .. }
             | Self::AllProvidersFailed
             | Self::NotConfigured
+            | Self::PolicyStale
             | Self::DeadlineExceeded
             | Self::StreamCut(_) => &[],
         }

@@ -64,7 +64,8 @@ pub(crate) struct OriginKey {
 #[derive(Default)]
 pub struct Shared {
     tls: TlsRoots,
-    resolver: Arc<Resolver>,
+    /// Resolves names, of providers and of the operator.
+    pub(crate) resolver: Arc<Resolver>,
     health: Mutex<HealthByName>,
     /// What is counted.
     pub metrics: Arc<Metrics>,

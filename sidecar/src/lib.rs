@@ -19,9 +19,11 @@ pub mod call;
 pub mod dial;
 pub mod failure;
 pub mod folder;
+pub mod follow;
 pub mod guard;
 pub mod health;
 pub mod lane;
+pub mod lease;
 pub mod listen;
 pub mod metrics;
 mod moment;
@@ -70,12 +72,18 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
 }
 
-/// Starts a sidecar on a folder: answers calls, and follows the folder from then on. What a person at the terminal should
-/// see goes to `show`.
+/// Starts a sidecar: answers calls, and follows a folder or the operator from then on. What a person at the terminal
+/// should see goes to `show`.
 pub async fn start(run: &Run, show: fn(&str)) -> Result<Running, StartError> {
     let app = Arc::new(App::default());
-    let folder = run.folder(show);
-    let follower = folder.start(&app)?;
+    let folder = match &run.manifests {
+        None => None,
+        Some(path) => {
+            let folder = run.folder(path, show);
+            let follower = folder.start(&app)?;
+            Some((folder, follower))
+        }
+    };
     let calls = run.listen.open().await?;
     let admin = listen::bind(run.admin).await?;
     let probes = listen::bind(run.probes).await?;
@@ -92,24 +100,31 @@ pub async fn start(run: &Run, show: fn(&str)) -> Result<Running, StartError> {
     for listener in calls {
         running.tasks.spawn(listen::accept(listener, Service::Calls(app.clone()), stopped.clone()));
     }
-    running.tasks.spawn(tick(stopped.clone()));
+    running.tasks.spawn(tick(app.clone(), stopped.clone()));
     running.tasks.spawn(listen::accept(admin, Service::Admin(app.clone()), stopped.clone()));
     running.tasks.spawn(listen::accept(probes, Service::Probes(app.clone()), stopped));
-    let app = Arc::downgrade(&app);
-    std::thread::Builder::new()
-        .name("folder".to_owned())
-        .spawn(move || folder.follow(follower, &app))
-        .map_err(StartError::Thread)?;
+    match folder {
+        // Ends with the runtime: what it follows is over when nobody calls any more.
+        None => drop(tokio::spawn(run.follow().run(app))),
+        Some((folder, follower)) => {
+            let app = Arc::downgrade(&app);
+            std::thread::Builder::new()
+                .name("folder".to_owned())
+                .spawn(move || folder.follow(follower, &app))
+                .map_err(StartError::Thread)?;
+        }
+    }
     Ok(running)
 }
 
 /// Wakes the runtime once a second. A timer that is due before the runtime's next wake-up costs a write to its own event
-/// descriptor, and another turn; with this, the timers of a call are not.
-async fn tick(mut stop: watch::Receiver<bool>) {
+/// descriptor, and another turn; with this, the timers of a call are not. It also looks at the age of what is in force.
+async fn tick(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
+    let mut warned = false;
     loop {
         tokio::select! {
-            _ = second.tick() => {}
+            _ = second.tick() => app.warn_of_age(&mut warned),
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }

@@ -79,9 +79,16 @@ impl Listen {
     }
 }
 
-/// Opens one port.
+/// Opens one port. Where the machine has no IPv6, `[::]` means `0.0.0.0`.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address).await.map_err(|error| ListenError::Bind(address, error))
+    let opened = TcpListener::bind(address).await;
+    let opened = match opened {
+        Err(error) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && is_family_missing(&error) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        opened => opened,
+    };
+    opened.map_err(|error| ListenError::Bind(address, error))
 }
 
 fn is_family_missing(error: &io::Error) -> bool {

@@ -35,6 +35,8 @@ pub struct Metrics {
     pub snapshots: Family<SnapshotLabels, Counter>,
     /// Calls that are being answered.
     pub active: Gauge,
+    /// Seconds since somebody has vouched for what is in force.
+    pub policy_age: Gauge,
 }
 
 /// How a call ended.
@@ -147,6 +149,7 @@ impl Metrics {
             cost: Family::default(),
             snapshots: Family::default(),
             active: Gauge::default(),
+            policy_age: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("lotse_calls", "Calls of the app, by how they ended", metrics.calls.clone());
@@ -170,6 +173,11 @@ impl Metrics {
             metrics.cost.clone(),
         );
         registry.register("lotse_snapshots", "Snapshots, by whether they were applied", metrics.snapshots.clone());
+        registry.register(
+            "lotse_policy_age_seconds",
+            "Seconds since the operator has confirmed the policy; 0 on a folder",
+            metrics.policy_age.clone(),
+        );
         registry.register("lotse_active_calls", "Calls that are being answered", metrics.active.clone());
         metrics
     }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::{Bytes, BytesMut};
@@ -13,6 +14,7 @@ use lotse_crds::plan::{Moment, plan};
 use lotse_crds::residency;
 use lotse_crds::snapshot::{Candidate, Keys, Snapshot};
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::answer;
 use crate::attempt::{self, Answered};
@@ -20,6 +22,7 @@ use crate::call::Call;
 use crate::failure::Failure;
 use crate::guard;
 use crate::lane::{Shared, TableError};
+use crate::lease::PolicyLease;
 use crate::moment;
 use crate::record::{OK, Record};
 use crate::stream::AnswerBody;
@@ -28,10 +31,16 @@ use crate::table::Table;
 /// How much of a body that is too large is read and thrown away, so that the caller hears the answer.
 const MOST_DRAINED: u64 = 128 * 1024 * 1024;
 
+/// How long a call waits for the first snapshot.
+const FIRST_TABLE: Duration = Duration::from_secs(10);
+
 /// What all calls share: the table in force, and what is counted.
 #[derive(Default)]
 pub struct App {
     tables: ArcSwapOption<Table>,
+    arrived: Notify,
+    /// Whether what is in force is still vouched for.
+    pub lease: PolicyLease,
     /// What tables share over their lives.
     pub shared: Shared,
 }
@@ -42,7 +51,36 @@ impl App {
         let before = self.tables.load_full();
         let table = Table::new(snapshot, keys, &self.shared, before.as_deref())?;
         self.tables.store(Some(Arc::new(table)));
+        self.arrived.notify_waiters();
         Ok(())
+    }
+
+    /// The table in force, or the first one if it comes soon: a pod's first call may be made before the operator has said
+    /// anything.
+    async fn first_table(&self) -> Option<Arc<Table>> {
+        let arrived = self.arrived.notified();
+        if let Some(table) = self.table() {
+            return Some(table);
+        }
+        drop(tokio::time::timeout(FIRST_TABLE, arrived).await);
+        self.table()
+    }
+
+    /// Warns once when nobody has vouched for what is in force for too long, and says when somebody does again.
+    pub(crate) fn warn_of_age(&self, warned: &mut bool) {
+        let (Some(table), Some(age)) = (self.table(), self.lease.age(moment::instant())) else { return };
+        self.shared.metrics.policy_age.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        let is_old = age >= table.warn_after;
+        if is_old && !*warned {
+            tracing::warn!(
+                seconds = age.as_secs(),
+                refuses_after = table.refuse_after.as_secs(),
+                "the operator has not confirmed the policy for a while; calls will be refused when it stays so"
+            );
+        } else if *warned && !is_old {
+            tracing::info!("the operator has confirmed the policy");
+        }
+        *warned = is_old;
     }
 
     /// The table in force.
@@ -55,14 +93,18 @@ impl App {
 pub async fn answer(app: Arc<App>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
     let (parts, body) = request.into_parts();
     let mut record = Record::new(app.shared.metrics.clone());
-    let table = app.table();
+    let table = match app.table() {
+        Some(table) => Some(table),
+        None => app.first_table().await,
+    };
     let revision = table.as_ref().map(|table| table.revision.clone());
     let answered = match route(&parts) {
         Err(failure) => Err(failure),
-        Ok(Endpoint::Models) => return Ok(models(table.as_deref(), record)),
-        Ok(Endpoint::Chat) => match table.as_deref() {
-            None => Err(Failure::NotConfigured),
-            Some(table) => chat(table, &parts, body, &mut record).await,
+        Ok(endpoint) => match (endpoint, table.as_deref()) {
+            (_, Some(table)) if app.lease.is_over(table.refuse_after, moment::instant()) => Err(Failure::PolicyStale),
+            (Endpoint::Models, table) => return Ok(models(table, record)),
+            (Endpoint::Chat, None) => Err(Failure::NotConfigured),
+            (Endpoint::Chat, Some(table)) => chat(table, &parts, body, &mut record).await,
         },
     };
     Ok(match (answered, revision) {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 use lotse_crds::residency::Permitted;
@@ -19,6 +20,10 @@ pub struct Table {
     pub revision: HeaderValue,
     /// Whether any policy opens the door for this workload.
     pub opens: bool,
+    /// How old the policy lease may be before somebody should look.
+    pub warn_after: Duration,
+    /// How old it may be before calls are refused.
+    pub refuse_after: Duration,
     lanes: Vec<Arc<Lane>>,
     origins: Origins,
     exact: HashMap<String, usize>,
@@ -50,7 +55,11 @@ impl Table {
             }
         }
         prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        let staleness = snapshot.staleness();
+        let seconds = |seconds: i32| Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
         Ok(Self {
+            warn_after: seconds(staleness.warn_seconds),
+            refuse_after: seconds(staleness.refuse_seconds),
             revision: HeaderValue::from_str(&snapshot.revision().0).expect("a revision is hex digits"),
             opens: snapshot.policies.iter().any(|limits| limits.opens),
             excluded: snapshot.routes.iter().map(|route| shared.metrics.of_refused(route)).collect(),

@@ -29,18 +29,28 @@ impl Authority {
 
     /// A server with a certificate for these names or addresses.
     pub fn server(&self, names: &[&str]) -> TlsAcceptor {
+        self.speaking(names, &[])
+    }
+
+    /// The same, that speaks HTTP/2.
+    pub fn h2_server(&self, names: &[&str]) -> TlsAcceptor {
+        self.speaking(names, &[b"h2"])
+    }
+
+    fn speaking(&self, names: &[&str], protocols: &[&[u8]]) -> TlsAcceptor {
         let key = KeyPair::generate().expect("a key");
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let params = CertificateParams::new(names).expect("good names");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("default versions")
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], private)
             .expect("the key is the certificate's");
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }
 }

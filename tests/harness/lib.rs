@@ -12,11 +12,13 @@
 pub mod authority;
 pub mod client;
 pub mod manifests;
+pub mod operator;
 pub mod provider;
 pub mod sidecar;
 
 pub use authority::Authority;
 pub use client::Answer;
 pub use manifests::World;
+pub use operator::Operator;
 pub use provider::FakeProvider;
 pub use sidecar::Sidecar;

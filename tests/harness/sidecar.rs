@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::client::{self, Answer};
 use crate::manifests::World;
+use crate::operator::Operator;
 
 /// A sidecar between an app in namespace `app` and its providers.
 pub struct Sidecar {
@@ -41,6 +42,21 @@ impl Sidecar {
         }
         let running = start(&flags_of(&folder, flags), |_| ()).await?;
         Ok(Self { running, folder })
+    }
+
+    /// Starts as in a pod: it follows the operator.
+    pub async fn following(operator: &Operator) -> Self {
+        Self::following_with(operator, &[]).await
+    }
+
+    /// The same, with other flags.
+    pub async fn following_with(operator: &Operator, flags: &[&str]) -> Self {
+        let file = |name: &str| operator.folder.path().join(name).to_string_lossy().into_owned();
+        let (url, ca, token) = (operator.url(), file("ca.crt"), file("token"));
+        let mut all = vec!["--operator", &url, "--operator-ca", &ca, "--token", &token];
+        all.extend(flags);
+        let running = start(&run(&all), |_| ()).await.expect("it starts without the operator");
+        Self { running, folder: TempDir::new().expect("a folder") }
     }
 
     /// Where a file of the folder is.
@@ -139,7 +155,13 @@ fn get(path: &str) -> Request<Full<Bytes>> {
 
 fn flags_of(folder: &TempDir, more: &[&str]) -> Run {
     let path = folder.path().to_string_lossy().into_owned();
-    let mut flags = vec!["lotse-sidecar", "run", "--manifests", &path, "--namespace", "app"];
+    let mut flags = vec!["--manifests", &path, "--namespace", "app"];
+    flags.extend(more);
+    run(&flags)
+}
+
+fn run(more: &[&str]) -> Run {
+    let mut flags = vec!["lotse-sidecar", "run"];
     flags.extend(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--probes", "127.0.0.1:0"]);
     flags.extend(more);
     let Command::Run(run) = Cli::parse_from(flags).command;

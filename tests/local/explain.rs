@@ -17,10 +17,12 @@ const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/quickst
 fn explains(folder: &Path, flags: &[&str]) -> Result<String, String> {
     let path = folder.to_string_lossy().into_owned();
     let all = [&["lotse", "explain", "--manifests", &path], flags].concat();
-    let Command::Explain(parsed) = Cli::try_parse_from(all).map_err(|error| error.to_string())?.command;
+    let command = Cli::try_parse_from(all).map_err(|error| error.to_string())?.command;
+    let Command::Explain(parsed) = command else { return Err("another command".to_owned()) };
     let now: Timestamp = "2026-11-24T12:00:00Z".parse().expect("a time");
     let mut out = Vec::new();
-    explain::run(&parsed, now, &mut out).map_err(|error| format!("{error:#}"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(explain::run(&parsed, now, &mut out)).map_err(|error| format!("{error:#}"))?;
     Ok(String::from_utf8(out).expect("UTF-8"))
 }
 

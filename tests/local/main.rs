@@ -12,6 +12,7 @@ mod bad_manifests;
 mod bad_requests;
 mod balance;
 mod command;
+mod config_stream;
 mod explain;
 mod failover;
 mod house_rules;

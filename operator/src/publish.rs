@@ -1,0 +1,319 @@
+//! Who follows, and what each must obey: compiles for every workload that is followed, and offers what has changed.
+//!
+//! One `Publisher` lives as long as one leadership: when that ends it is dropped, and all streams with it. Sidecars of one
+//! workload share one compiled snapshot. Nothing here does I/O; `control` tells it when to compile, `serve` follows.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use lotse_crds::compile::{Compiled, compile};
+use lotse_crds::delivery::{Ack, Epoch, Hello, Outcome, delivery_content};
+use lotse_crds::finding::Finding;
+use lotse_crds::manifests::Manifests;
+use lotse_crds::name::Workload;
+use lotse_crds::restriction;
+use lotse_crds::snapshot::{Keys, Reason, Refused, Revision, Snapshot};
+use tokio::sync::watch;
+
+use crate::pods::PodRecord;
+
+/// What the sidecars of one workload must obey.
+pub struct Offer {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// Its content hash.
+    pub revision: Revision,
+    /// What there is to say about the objects that concern it.
+    pub findings: Vec<Finding>,
+    /// What a sidecar must be able to execute.
+    required: BTreeSet<&'static str>,
+    keys: Keys,
+    content: Bytes,
+}
+
+/// What one sidecar is sent: an offer, at its place in the order.
+#[derive(Clone)]
+pub struct Sent {
+    /// Its place.
+    pub epoch: Epoch,
+    /// The line after the epoch.
+    pub content: Bytes,
+    /// The snapshot's content hash.
+    pub revision: Revision,
+}
+
+/// How a sidecar stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It holds what is current.
+    Current,
+    /// It has not said so yet.
+    Behind,
+    /// It has refused it, or can't execute it.
+    Refused,
+    /// It is not heard from.
+    Silent,
+}
+
+/// A sidecar that follows.
+#[derive(Clone)]
+pub struct Sidecar {
+    /// Its pod.
+    pub pod: PodRecord,
+    /// Its version.
+    pub version: String,
+    /// What it is offered.
+    pub offer: Arc<Offer>,
+    /// How it stands.
+    pub standing: Standing,
+    /// Why it refused, or what it can't execute.
+    pub why: Option<String>,
+}
+
+/// Who follows, and what each must obey.
+pub struct Publisher {
+    term: u64,
+    state: Mutex<State>,
+    acks: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct State {
+    counter: u64,
+    manifests: Option<(Arc<Manifests>, Timestamp)>,
+    offers: HashMap<String, Arc<Offer>>,
+    streams: BTreeMap<u64, Stream>,
+    next_stream: u64,
+}
+
+struct Stream {
+    pod: PodRecord,
+    hello: Hello,
+    offer: Arc<Offer>,
+    sent: watch::Sender<Sent>,
+    acked: Option<Epoch>,
+    why: Option<String>,
+}
+
+/// A stream's end of the publisher. Dropped, the sidecar follows no more.
+pub struct Following {
+    publisher: Arc<Publisher>,
+    id: u64,
+    /// What to send; closed when the pod is gone or leadership has ended.
+    pub sent: watch::Receiver<Sent>,
+}
+
+impl Offer {
+    fn new(compiled: Compiled) -> Self {
+        let Compiled { snapshot, keys, findings } = compiled;
+        Self {
+            revision: snapshot.revision(),
+            required: restriction::required(&snapshot),
+            content: delivery_content(&snapshot, &keys).into(),
+            snapshot,
+            findings,
+            keys,
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        let value = |keys: &Keys| keys.values().map(|secret| secret.reveal().to_owned()).collect::<Vec<_>>();
+        self.revision == other.revision && value(&self.keys) == value(&other.keys)
+    }
+
+    /// What a sidecar of these abilities is sent, and what it lacks. One that would read over a restriction gets no
+    /// candidate at all.
+    fn for_sidecar(&self, hello: &Hello) -> (Bytes, Revision, Option<String>) {
+        let can = |name: &&&str| hello.restrictions.iter().any(|own| own == **name);
+        let missing: Vec<&str> = self.required.iter().filter(|name| !can(name)).copied().collect();
+        if missing.is_empty() {
+            return (self.content.clone(), self.revision.clone(), None);
+        }
+        let why = format!(
+            "the sidecar is of version {} and can't execute {}; restart the pod to give it the current one",
+            hello.version,
+            missing.join(", ")
+        );
+        let closed = closed(&self.snapshot, &why);
+        (delivery_content(&closed, &Keys::new()).into(), closed.revision(), Some(why))
+    }
+}
+
+/// A snapshot without candidates: each is refused, and says why.
+fn closed(snapshot: &Snapshot, why: &str) -> Snapshot {
+    let mut closed = snapshot.clone();
+    for tier in closed.routes.iter_mut().flat_map(|route| &mut route.tiers) {
+        for candidate in std::mem::take(&mut tier.candidates) {
+            let reason = Reason { code: "sidecar_too_old".to_owned(), message: why.to_owned(), policy: None };
+            let (provider, model) = (candidate.provider, candidate.model);
+            tier.refused.push(Refused { provider, model, reasons: vec![reason] });
+        }
+    }
+    closed
+}
+
+impl Publisher {
+    /// A publisher of this term.
+    pub fn new(term: u64) -> Self {
+        Self { term, state: Mutex::default(), acks: watch::Sender::new(()) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Compiles for everyone who follows, and offers what has changed. `pod` gives a pod as it is now, by UID; a stream
+    /// whose pod is gone ends.
+    pub fn refresh(&self, manifests: &Arc<Manifests>, now: Timestamp, pod: &dyn Fn(&str) -> Option<PodRecord>) {
+        let workloads: HashMap<String, Workload> = {
+            let mut state = self.state();
+            state.manifests = Some((manifests.clone(), now));
+            state.streams.retain(|_, stream| match pod(&stream.pod.uid) {
+                Some(pod) => {
+                    stream.pod = pod;
+                    stream.pod.injected
+                }
+                None => false,
+            });
+            state.streams.values().map(|stream| keyed(manifests, &stream.pod.workload)).collect()
+        };
+        // Compiled outside the lock: streams that begin in the meantime already see the new manifests.
+        let fresh: Vec<(String, Offer)> = workloads
+            .into_iter()
+            .map(|(key, workload)| (key, Offer::new(compile(manifests, &workload, now))))
+            .collect();
+        let mut state = self.state();
+        for (key, offer) in fresh {
+            let is_known = state.offers.get(&key).is_some_and(|known| known.is_same(&offer));
+            if !is_known {
+                state.offers.insert(key, Arc::new(offer));
+            }
+        }
+        let State { counter, offers, streams, .. } = &mut *state;
+        let mut used = BTreeSet::new();
+        for stream in streams.values_mut() {
+            let (key, _) = keyed(manifests, &stream.pod.workload);
+            let Some(offer) = offers.get(&key) else { continue };
+            if !Arc::ptr_eq(offer, &stream.offer) {
+                *counter += 1;
+                stream.offer(offer, Epoch { term: self.term, counter: *counter });
+            }
+            used.insert(key);
+        }
+        offers.retain(|key, _| used.contains(key));
+    }
+
+    /// Begins to follow for a pod; nothing before the first `refresh`.
+    pub fn follow(self: &Arc<Self>, pod: PodRecord, hello: Hello) -> Option<Following> {
+        let mut state = self.state();
+        let (manifests, now) = state.manifests.clone()?;
+        let (key, workload) = keyed(&manifests, &pod.workload);
+        let offer = state
+            .offers
+            .entry(key)
+            .or_insert_with(|| Arc::new(Offer::new(compile(&manifests, &workload, now))))
+            .clone();
+        state.counter += 1;
+        let epoch = Epoch { term: self.term, counter: state.counter };
+        let (content, revision, why) = offer.for_sidecar(&hello);
+        let (sent, receiver) = watch::channel(Sent { epoch, content, revision });
+        let id = state.next_stream;
+        state.next_stream += 1;
+        state.streams.insert(id, Stream { pod, hello, offer, sent, acked: None, why });
+        drop(state);
+        self.acks.send_replace(());
+        Some(Following { publisher: self.clone(), id, sent: receiver })
+    }
+
+    /// Ends all streams: this replica leads no more.
+    pub fn close(&self) {
+        let mut state = self.state();
+        state.manifests = None;
+        state.streams.clear();
+        state.offers.clear();
+    }
+
+    /// Told whenever somebody begins or ceases to follow, or acknowledges.
+    pub fn acks(&self) -> watch::Receiver<()> {
+        self.acks.subscribe()
+    }
+
+    /// Everyone who follows.
+    pub fn sidecars(&self) -> Vec<Sidecar> {
+        self.state().streams.values().map(Stream::sidecar).collect()
+    }
+
+    /// What the manifests mean for a workload, compiled as for those who follow.
+    pub fn offer(&self, manifests: &Manifests, workload: &Workload, now: Timestamp) -> Arc<Offer> {
+        let (key, workload) = keyed(manifests, workload);
+        if let Some(offer) = self.state().offers.get(&key) {
+            return offer.clone();
+        }
+        Arc::new(Offer::new(compile(manifests, &workload, now)))
+    }
+}
+
+/// A workload as far as anything reads it, and its name in maps.
+fn keyed(manifests: &Manifests, workload: &Workload) -> (String, Workload) {
+    let workload = manifests.as_selected(workload);
+    (serde_json::to_string(&workload).expect("a workload has only string keys"), workload)
+}
+
+impl Stream {
+    fn offer(&mut self, offer: &Arc<Offer>, epoch: Epoch) {
+        let (content, revision, why) = offer.for_sidecar(&self.hello);
+        self.offer = offer.clone();
+        self.why = why;
+        self.sent.send_replace(Sent { epoch, content, revision });
+    }
+
+    fn sidecar(&self) -> Sidecar {
+        let holds_it = self.acked == Some(self.sent.borrow().epoch);
+        let standing = match (&self.why, holds_it) {
+            (Some(_), _) => Standing::Refused,
+            (None, true) => Standing::Current,
+            (None, false) => Standing::Behind,
+        };
+        Sidecar {
+            pod: self.pod.clone(),
+            version: self.hello.version.clone(),
+            offer: self.offer.clone(),
+            standing,
+            why: self.why.clone(),
+        }
+    }
+}
+
+impl Following {
+    /// Notes what the sidecar says of what it was sent.
+    pub fn ack(&self, ack: Ack) {
+        let mut state = self.publisher.state();
+        let Some(stream) = state.streams.get_mut(&self.id) else { return };
+        if ack.epoch != stream.sent.borrow().epoch {
+            // Of something older; what is current is still to be answered.
+            return;
+        }
+        match ack.outcome {
+            Outcome::Applied => stream.acked = Some(ack.epoch),
+            Outcome::Refused(why) => {
+                tracing::warn!(pod = %stream.pod.name, why, "a sidecar refuses what is current");
+                stream.why = Some(why.chars().take(512).collect());
+            }
+        }
+        drop(state);
+        self.publisher.acks.send_replace(());
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.publisher.state().streams.remove(&self.id);
+        self.publisher.acks.send_replace(());
+    }
+}
+
+#[cfg(test)]
+mod tests;

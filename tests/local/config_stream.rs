@@ -1,0 +1,154 @@
+//! Operator and sidecar: what is delivered, acknowledged, refused, revoked, and what happens when one of them is away.
+
+use lotse_operator::publish::Standing;
+use lotse_tests::manifests::policy;
+use lotse_tests::{FakeProvider, Operator, Sidecar, World};
+
+fn only(regions: &str) -> Vec<String> {
+    vec![policy("lotse-system", "only", &format!("inferenceRegions: [{regions}]"))]
+}
+
+#[tokio::test]
+async fn what_is_declared_is_obeyed_and_acknowledged() {
+    let provider = FakeProvider::says("bonjour").await;
+    let operator = Operator::new().await;
+    operator.declares(&World::of(&[("paris", &provider)]));
+    let sidecar = Sidecar::following(&operator).await;
+
+    let answer = sidecar.chat().await;
+
+    assert_eq!((answer.status.as_u16(), answer.said()), (200, "bonjour".to_owned()));
+    operator.sees(&[Standing::Current]).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_made_before_the_first_snapshot_waits_for_it() {
+    let provider = FakeProvider::says("bonjour").await;
+    let operator = Operator::new().await;
+    let sidecar = Sidecar::following(&operator).await;
+
+    let declared = async { operator.declares(&World::of(&[("paris", &provider)])) };
+    let (answer, ()) = tokio::join!(sidecar.chat(), declared);
+
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_tightened_policy_is_obeyed_and_a_deleted_one_closes_the_door() {
+    let provider = FakeProvider::says("bonjour").await;
+    let operator = Operator::new().await;
+    let world = World::of(&[("paris", &provider)]);
+    operator.declares(&world);
+    let sidecar = Sidecar::following(&operator).await;
+    operator.sees(&[Standing::Current]).await;
+
+    operator.declares(&world.clone().policies(&only("EU")));
+    operator.sees(&[Standing::Current]).await;
+    let tightened = sidecar.chat().await;
+    operator.declares(&world.clone().policies(&[]));
+    operator.sees(&[Standing::Current]).await;
+    let closed = sidecar.chat().await;
+    operator.declares(&world);
+    operator.sees(&[Standing::Current]).await;
+    let loosened = sidecar.chat().await;
+
+    assert_eq!((tightened.status.as_u16(), tightened.code()), (403, "policy_denied".to_owned()));
+    assert_eq!((closed.status.as_u16(), closed.code()), (403, "no_data_policy".to_owned()));
+    assert_eq!(loosened.status, 200);
+}
+
+#[tokio::test]
+async fn without_the_operator_what_was_in_force_stays() {
+    let provider = FakeProvider::says("bonjour").await;
+    let operator = Operator::new().await;
+    operator.declares(&World::of(&[("paris", &provider)]));
+    let sidecar = Sidecar::following(&operator).await;
+    operator.sees(&[Standing::Current]).await;
+
+    operator.closes_its_port();
+    operator.stops_leading();
+
+    assert_eq!(sidecar.chat().await.status, 200);
+    assert_eq!(sidecar.probe("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_new_leader_is_followed_and_an_older_term_is_refused() {
+    let provider = FakeProvider::says("bonjour").await;
+    let operator = Operator::new().await;
+    let world = World::of(&[("paris", &provider)]);
+    operator.leads(7);
+    operator.declares(&world);
+    let sidecar = Sidecar::following(&operator).await;
+    operator.sees(&[Standing::Current]).await;
+
+    operator.leads(6);
+    operator.declares(&world.clone().policies(&only("EU")));
+    operator.sees(&[Standing::Refused]).await;
+    assert_eq!(sidecar.chat().await.status, 200, "what an older leader says is not obeyed");
+
+    operator.leads(8);
+    operator.declares(&world.policies(&only("EU")));
+    operator.sees(&[Standing::Current]).await;
+    assert_eq!(sidecar.chat().await.status, 403);
+}
+
+#[tokio::test]
+async fn a_deleted_pods_stream_ends_and_its_token_opens_no_other() {
+    let provider = FakeProvider::says("bonjour").await;
+    let operator = Operator::new().await;
+    let world = World::of(&[("paris", &provider)]);
+    operator.declares(&world);
+    let _sidecar = Sidecar::following(&operator).await;
+    operator.sees(&[Standing::Current]).await;
+
+    operator.deletes("app-0");
+    operator.declares(&world);
+
+    operator.sees(&[]).await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_no_good_gets_nothing_and_is_reviewed_once() {
+    let operator = Operator::new().await;
+    operator.declares(&World::default());
+    std::fs::write(operator.folder.path().join("token"), "another").expect("a file");
+
+    let sidecar = Sidecar::following(&operator).await;
+    let refused = sidecar.running();
+
+    assert!(!refused.calls.is_empty());
+    while operator.reviews() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(operator.standings(), []);
+    assert_eq!(operator.reviews(), 1);
+}
+
+#[tokio::test]
+async fn an_operator_of_another_authority_never_sees_the_token() {
+    let operator = Operator::new().await;
+    operator.declares(&World::default());
+    let other = lotse_tests::Authority::default().pem();
+    std::fs::write(operator.folder.path().join("ca.crt"), other).expect("a file");
+
+    let sidecar = Sidecar::following(&operator).await;
+    let answer = sidecar.probe("/livez").await;
+    tokio::time::timeout(std::time::Duration::from_millis(1500), std::future::pending::<()>()).await.ok();
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(operator.reviews(), 0);
+}
+
+#[tokio::test]
+async fn the_authorities_given_at_injection_serve_until_there_is_a_file() {
+    let provider = FakeProvider::says("bonjour").await;
+    let operator = Operator::new().await;
+    operator.declares(&World::of(&[("paris", &provider)]));
+    std::fs::remove_file(operator.folder.path().join("ca.crt")).expect("it is there");
+    let given = operator.authority().pem();
+
+    let sidecar = Sidecar::following_with(&operator, &["--operator-ca-pem", &given]).await;
+
+    assert_eq!(sidecar.chat().await.status, 200);
+}
