@@ -7,12 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
 
 use crate::certs::{self, Authority, CertificateError, Certificates, Pair, Serving, Settings};
 use crate::labels::{CA, CONTROLLER, FIELD_MANAGER, INJECTOR};
+use crate::owner;
 
 /// When the authority was made.
 const MADE: &str = "lotse.dev/made";
@@ -35,13 +37,15 @@ pub struct Keeper {
     /// Whether they are made here. If not, they come from outside and only their bundles are spread.
     own: bool,
     settings: Settings,
+    /// Who owns what is made here.
+    owner: Option<OwnerReference>,
     /// The bundle that each namespace's ConfigMap holds, as far as we wrote it.
     spread: HashMap<String, String>,
 }
 
 impl Keeper {
     /// Keeps the certificates in namespace `root`.
-    pub fn new(client: Client, root: &str, own: bool, overlap: SignedDuration) -> Self {
+    pub async fn new(client: Client, root: &str, own: bool, overlap: SignedDuration) -> Self {
         let names = |service: &str| {
             vec![
                 format!("{service}.{root}.svc"),
@@ -50,7 +54,8 @@ impl Keeper {
             ]
         };
         let settings = Settings { serving: vec![names(CONTROLLER), names(INJECTOR)], overlap };
-        Self { client, root: root.to_owned(), own, settings, spread: HashMap::new() }
+        let owner = owner::find(&client).await;
+        Self { client, root: root.to_owned(), own, settings, owner, spread: HashMap::new() }
     }
 
     /// Looks once at all of it and mends what is not as it should be.
@@ -90,8 +95,9 @@ impl Keeper {
             if self.spread.get(namespace).is_some_and(|written| written == bundle) {
                 continue;
             }
+            let owner_references = self.owner.clone().map(|owner| vec![owner]);
             let map = ConfigMap {
-                metadata: ObjectMeta { name: Some(CA.to_owned()), ..ObjectMeta::default() },
+                metadata: ObjectMeta { name: Some(CA.to_owned()), owner_references, ..ObjectMeta::default() },
                 data: Some(BTreeMap::from([("ca.crt".to_owned(), bundle.to_owned())])),
                 ..ConfigMap::default()
             };
@@ -128,6 +134,9 @@ impl Keeper {
         secret.metadata.name = Some(name.to_owned());
         secret.metadata.annotations.get_or_insert_default().extend(annotations);
         secret.metadata.managed_fields = None;
+        if let Some(owner) = &self.owner {
+            secret.metadata.owner_references = Some(vec![owner.clone()]);
+        }
         secret.data = Some(data);
         if before.is_some() {
             secrets.replace(name, &PostParams::default(), &secret).await?;

@@ -53,7 +53,7 @@ pub struct Line {
 /// Writes every check to `out`. False when one fails.
 pub async fn run(flags: &Check, now: Timestamp, out: &mut dyn Write) -> Result<bool> {
     let cluster = Cluster::connect(flags.cluster.context.as_deref(), &flags.cluster.root_namespace).await?;
-    let mut lines = before(&cluster).await;
+    let mut lines = before(&cluster, flags.pre).await;
     if !flags.pre {
         lines.extend(installed(&cluster, now).await);
     }
@@ -89,8 +89,8 @@ fn warn(fine: bool, what: &str, hint: &str) -> Line {
     line
 }
 
-/// What must be there before an installation.
-async fn before(cluster: &Cluster) -> Vec<Line> {
+/// What must be there before an installation; with `pre`, also whether you may install.
+async fn before(cluster: &Cluster, pre: bool) -> Vec<Line> {
     let version = match cluster.client.apiserver_version().await {
         Ok(version) => version,
         Err(error) => {
@@ -105,6 +105,9 @@ async fn before(cluster: &Cluster) -> Vec<Line> {
     let policies = policies.list(&ListParams::default().limit(1)).await;
     let served = !matches!(&policies, Err(kube::Error::Api(status)) if status.is_not_found());
     lines.push(line(served, "ValidatingAdmissionPolicy is served", "switch on admissionregistration.k8s.io/v1"));
+    if !pre {
+        return lines;
+    }
     for (group, resource) in [
         ("apiextensions.k8s.io", "customresourcedefinitions"),
         ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),

@@ -56,8 +56,22 @@ struct Replica {
     /// What was declared when it was last compiled.
     compiled: watch::Sender<Option<Arc<Manifests>>>,
     bundle: watch::Receiver<String>,
+    anybody: watch::Receiver<bool>,
+    /// Whether this replica leads, and whether it has done all that a leader does at first.
+    leading: watch::Sender<Leading>,
     metrics: Metrics,
     now: fn() -> Timestamp,
+}
+
+/// How far a replica is with leading.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leading {
+    /// Another does, or nobody.
+    No,
+    /// It has just begun.
+    Begun,
+    /// It publishes, the Service leads to it, and the API server believes the webhook.
+    Whole,
 }
 
 /// Runs until `stop` turns true.
@@ -70,7 +84,11 @@ pub async fn run(flags: Control, now: fn() -> Timestamp, stop: watch::Receiver<b
     let served = crate::tls::serve(&client, &flags.root_namespace, &tls(CONTROLLER), &["h2"]);
     let (publisher, publishers) = watch::channel(None);
     let (alive, is_alive) = watch::channel(None);
+    let lease = (flags.root_namespace.as_str(), CONTROLLER);
+    let candidate = Candidate::new(&client, lease, flags.pod_name.clone(), now);
     let replica = Arc::new(Replica {
+        anybody: candidate.anybody(),
+        leading: watch::Sender::new(Leading::No),
         gathered: Gathered::start(&client, &flags.root_namespace, &credentials),
         publisher,
         compiled: watch::Sender::new(None),
@@ -91,8 +109,6 @@ pub async fn run(flags: Control, now: fn() -> Timestamp, stop: watch::Receiver<b
     tasks.spawn(plain::serve(plain::bind(flags.admin).await?, admin(&replica)));
     tasks.spawn(gather::pulse(client.clone(), alive));
     let (term, terms) = watch::channel(None);
-    let lease = (flags.root_namespace.as_str(), CONTROLLER);
-    let candidate = Candidate::new(&client, lease, flags.pod_name.clone(), now);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "the controller is there");
     let campaign = tokio::spawn(candidate.run(term, stop));
     follow_terms(&replica, terms).await;
@@ -119,6 +135,7 @@ async fn follow_terms(replica: &Arc<Replica>, mut terms: watch::Receiver<Option<
         // First nobody new is let in, then those who follow are sent on to whoever leads next.
         replica.publisher.send_replace(None);
         publisher.close();
+        replica.leading.send_replace(Leading::No);
         mark_follower(replica).await;
         tracing::info!(term, "this replica leads no more");
     }
@@ -126,14 +143,18 @@ async fn follow_terms(replica: &Arc<Replica>, mut terms: watch::Receiver<Option<
 
 /// Leads. Ends only by being dropped.
 async fn lead(replica: &Arc<Replica>, publisher: &Arc<Publisher>) {
+    replica.leading.send_replace(Leading::Begun);
     replica.gathered.ready().await;
+    let (kept, mut is_kept) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    tasks.spawn(keep(replica.clone()));
+    tasks.spawn(keep(replica.clone(), kept));
     tasks.spawn(compile(replica.clone(), publisher.clone()));
     tasks.spawn(report(replica.clone(), publisher.clone()));
     drop(replica.compiled.subscribe().wait_for(Option::is_some).await);
     mark_leader(replica).await;
     replica.metrics.leads.set(1);
+    drop(is_kept.wait_for(|kept| *kept).await);
+    replica.leading.send_replace(Leading::Whole);
     while tasks.join_next().await.is_some() {}
 }
 
@@ -190,17 +211,23 @@ async fn report(replica: Arc<Replica>, publisher: Arc<Publisher>) {
 }
 
 /// Keeps certificates, and their bundle wherever sidecars are.
-async fn keep(replica: Arc<Replica>) {
+async fn keep(replica: Arc<Replica>, kept: watch::Sender<bool>) {
     let Control { root_namespace, certificates, certificate_overlap_seconds, .. } = &replica.flags;
     let own = *certificates == CertificateSource::Own;
     let overlap = SignedDuration::from_secs(i64::from(*certificate_overlap_seconds));
-    let mut keeper = Keeper::new(replica.client.clone(), root_namespace, own, overlap);
+    let mut keeper = Keeper::new(replica.client.clone(), root_namespace, own, overlap).await;
     let mut changes = replica.gathered.changes();
     let mut bundle = replica.bundle.clone();
     let mut rounds: u32 = 0;
     loop {
-        if let Err(error) = keeper.keep((replica.now)()).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "can't keep certificates; it will be tried again");
+        match keeper.keep((replica.now)()).await {
+            Ok(()) => drop(kept.send_replace(true)),
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "can't keep certificates; it will be tried again"
+                );
+            }
         }
         let believed = bundle.borrow_and_update().clone();
         if let Err(error) = keeper.spread(&namespaces(&replica), &believed).await {
@@ -270,13 +297,25 @@ async fn label(pods: &Api<Pod>, name: &str, value: Option<&str>) -> kube::Result
 fn probes(replica: &Arc<Replica>) -> Pages {
     let replica = replica.clone();
     Arc::new(move |path| match path {
-        "/readyz" if replica.bundle.borrow().is_empty() => {
-            Page::text(StatusCode::SERVICE_UNAVAILABLE, "there is no certificate yet")
-        }
-        "/livez" | "/readyz" => Page::text(StatusCode::OK, "ok"),
+        "/readyz" => match unready(&replica) {
+            Some(why) => Page::text(StatusCode::SERVICE_UNAVAILABLE, why),
+            None => Page::text(StatusCode::OK, "ok"),
+        },
+        "/livez" => Page::text(StatusCode::OK, "ok"),
         "/metrics" => Page::metrics(replica.metrics.text(&sidecars(&replica))),
         _ => Page::text(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics"),
     })
+}
+
+/// Why a replica is not ready. When all are, an installation works: somebody leads, and has done what a leader does.
+fn unready(replica: &Replica) -> Option<&'static str> {
+    if replica.bundle.borrow().is_empty() {
+        return Some("there is no certificate yet");
+    }
+    if !*replica.anybody.borrow() {
+        return Some("nobody leads yet");
+    }
+    (*replica.leading.borrow() == Leading::Begun).then_some("this replica has only just begun to lead")
 }
 
 fn admin(replica: &Arc<Replica>) -> Pages {

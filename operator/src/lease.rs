@@ -14,6 +14,8 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::owner;
+
 /// How long a Lease lasts when nobody renews it.
 const DURATION: Duration = Duration::from_secs(15);
 /// How long after its last renewal a holder still leads: less than the others wait.
@@ -26,12 +28,15 @@ const RENEW: Duration = Duration::from_secs(3);
 /// Runs for leadership.
 pub struct Candidate {
     api: Api<Lease>,
+    client: Client,
     name: String,
     /// This replica, as the Lease names it.
     identity: String,
     now: fn() -> Timestamp,
     seen: Option<Seen>,
     held: Option<Held>,
+    /// Told whether anybody leads, this replica or another.
+    anybody: watch::Sender<bool>,
 }
 
 /// Another's Lease as it was last seen.
@@ -49,7 +54,13 @@ impl Candidate {
     /// A candidate for Lease `name` in `namespace`. `now` is the time of day, which the Lease shows to people.
     pub fn new(client: &Client, (namespace, name): (&str, &str), identity: String, now: fn() -> Timestamp) -> Self {
         let api = Api::namespaced(client.clone(), namespace);
-        Self { api, name: name.to_owned(), identity, now, seen: None, held: None }
+        let anybody = watch::Sender::new(false);
+        Self { api, client: client.clone(), name: name.to_owned(), identity, now, seen: None, held: None, anybody }
+    }
+
+    /// Whether anybody leads.
+    pub fn anybody(&self) -> watch::Receiver<bool> {
+        self.anybody.subscribe()
     }
 
     /// Runs until `stop` turns true, and then gives the Lease up so that another need not wait. `term` is told the term
@@ -90,7 +101,11 @@ impl Candidate {
         let asked = Instant::now();
         let Some(lease) = self.api.get_opt(&self.name).await? else {
             let lease = Lease {
-                metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
+                metadata: ObjectMeta {
+                    name: Some(self.name.clone()),
+                    owner_references: owner::find(&self.client).await.map(|owner| vec![owner]),
+                    ..ObjectMeta::default()
+                },
                 spec: Some(self.claim(None)),
             };
             return self.claimed(self.api.create(&PostParams::default(), &lease).await, asked);
@@ -105,6 +120,7 @@ impl Candidate {
             let claim = self.claim(Some(&spec));
             return self.replace(lease, claim, asked).await;
         }
+        self.anybody.send_replace(true);
         if self.held.take().is_some() {
             tracing::error!(holder = spec.holder_identity, "another replica has taken the Lease");
         }
@@ -155,6 +171,7 @@ impl Candidate {
                     tracing::info!(term, "this replica leads");
                 }
                 self.held = Some(Held { term, renewed: asked });
+                self.anybody.send_replace(true);
                 Ok(())
             }
             // Somebody else was faster; the next look tells who.

@@ -26,6 +26,7 @@ pub mod inject_command;
 pub mod labels;
 pub mod lease;
 pub mod metrics;
+pub mod owner;
 pub mod plain;
 pub mod pods;
 pub mod publish;

@@ -38,6 +38,8 @@ pub struct Report {
     client: Client,
     recorder: Recorder,
     written: BTreeMap<Object, Instant>,
+    /// When writing failed: what fails is not tried again at once.
+    failed: BTreeMap<Object, Instant>,
 }
 
 /// What status is made from.
@@ -56,7 +58,12 @@ impl Report {
     /// Writes through `client`, as this pod.
     pub fn new(client: Client, pod: &str) -> Self {
         let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(pod.to_owned()) };
-        Self { recorder: Recorder::new(client.clone(), reporter), client, written: BTreeMap::new() }
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            written: BTreeMap::new(),
+            failed: BTreeMap::new(),
+        }
     }
 
     /// Makes the status of all objects and writes what differs. Says whether something is left to be written later.
@@ -68,6 +75,7 @@ impl Report {
             .collect();
         let said = said(sources, &undecodable);
         self.written.retain(|object, _| declared.contains_key(object));
+        self.failed.retain(|object, at| declared.contains_key(object) && at.elapsed() < COUNTS);
         let mut left = false;
         for (object, declared) in &declared {
             let Some(said) = said.get(object) else { continue };
@@ -83,8 +91,8 @@ impl Report {
             return true;
         }
         let is_news = essence(&declared.status) != essence(status);
-        let is_due = self.written.get(object).is_none_or(|at| at.elapsed() >= COUNTS);
-        if !is_news && !is_due {
+        let is_due = |times: &BTreeMap<Object, Instant>| times.get(object).is_none_or(|at| at.elapsed() >= COUNTS);
+        if (!is_news && !is_due(&self.written)) || !is_due(&self.failed) {
             return false;
         }
         let (kind, name) = object;
@@ -102,6 +110,7 @@ impl Report {
             Err(kube::Error::Api(error)) if error.is_not_found() || error.is_conflict() => true,
             Err(error) => {
                 tracing::warn!(%error, object = %name, "can't write status; it will be tried again");
+                self.failed.insert(object.clone(), Instant::now());
                 false
             }
         }
