@@ -22,6 +22,7 @@ pub mod folder;
 pub mod follow;
 pub mod guard;
 pub mod health;
+mod json_lines;
 pub mod lane;
 pub mod lease;
 pub mod listen;

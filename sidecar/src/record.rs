@@ -155,7 +155,7 @@ impl Record {
         let (tokens, cost) = self.counted.unwrap_or_default();
         tracing::info!(
             request_id = self.request_id,
-            model = self.model.chars().take(256).collect::<String>(),
+            model = self.model.char_indices().nth(256).map_or(&*self.model, |(end, _)| &self.model[..end]),
             route = self.route.as_ref().map(tracing::field::display),
             provider = self.trying.as_ref().map(|lane| lane.provider.as_str()),
             attempts = self.attempt_count(),

@@ -7,8 +7,13 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::json_lines::JsonLines;
 
 /// How long lines are gathered.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -17,15 +22,16 @@ const MOST: usize = 256 * 1024;
 
 /// Starts the log. `info` and worse; a level that would print headers or bodies does not exist.
 pub fn start() -> io::Result<Log> {
-    let filter = EnvFilter::new("warn,lotse_sidecar=info");
+    let filter = Targets::new().with_default(LevelFilter::WARN).with_target("lotse_sidecar", LevelFilter::INFO);
     let log = Log::default();
     let gathered = log.clone();
     std::thread::Builder::new().name("log".to_owned()).spawn(move || gathered.write_forever())?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(log.clone());
+    let lines = tracing_subscriber::registry().with(filter);
     if io::stderr().is_terminal() {
-        lines.compact().init();
+        let text = tracing_subscriber::fmt::layer().compact().with_target(false);
+        lines.with(text.with_writer(log.clone())).init();
     } else {
-        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+        lines.with(JsonLines(log.clone())).init();
     }
     Ok(log)
 }
@@ -43,6 +49,21 @@ struct Gathering {
 }
 
 impl Log {
+    /// Adds a line.
+    pub(crate) fn add(&self, line: &[u8]) {
+        let mut lines = self.lines();
+        if lines.is_empty() {
+            self.0.arrived.notify_one();
+        }
+        lines.extend_from_slice(line);
+        let is_full = lines.len() > MOST;
+        drop(lines);
+        if is_full {
+            // Standard error is slower than the log: whoever logs waits for it, and no line is lost.
+            self.flush();
+        }
+    }
+
     /// Writes what has been gathered.
     pub fn flush(&self) {
         let _out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,17 +88,7 @@ impl Log {
 
 impl Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut lines = self.lines();
-        if lines.is_empty() {
-            self.0.arrived.notify_one();
-        }
-        lines.extend_from_slice(line);
-        let is_full = lines.len() > MOST;
-        drop(lines);
-        if is_full {
-            // Standard error is slower than the log: whoever logs waits for it, and no line is lost.
-            Self::flush(self);
-        }
+        self.add(line);
         Ok(line.len())
     }
 
