@@ -4,16 +4,16 @@
 //! because two readers could take two different values. `rewrite` says how the body for one candidate is put together
 //! from pieces of the original and new values: nothing else changes, not even white space.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
-use std::fmt;
 use std::ops::Range;
 
-use serde::de::{self, Deserializer as _, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
 use crate::fields::BodyFields;
 use crate::snapshot::{Candidate, Route};
+
+use scan::{Fault, Reader};
+
+mod scan;
 
 /// The fields of a body, by where they stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,15 +26,18 @@ pub struct Scanned {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Member {
-    key: String,
+    /// Where its key stands, with the quotes.
+    name: Range<usize>,
+    /// What its key says, when it is written with escapes.
+    said: Option<String>,
     value: Range<usize>,
 }
 
 /// A field that is set, and the JSON that it is set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct Change<'a> {
     /// The field's name.
-    pub key: String,
+    pub key: &'a str,
     /// Its new value.
     pub json: Vec<u8>,
 }
@@ -102,30 +105,34 @@ pub fn outline(body: &[u8]) -> Result<Scanned, BodyError> {
 }
 
 fn read(body: &[u8], is_deep: bool) -> Result<Scanned, BodyError> {
-    let not_json = |error: serde_json::Error| BodyError::NotJson(error.to_string());
     let text = std::str::from_utf8(body).map_err(|_| BodyError::NotJson("it is not UTF-8".to_owned()))?;
-    let opening = text.find(|letter: char| !letter.is_ascii_whitespace()).unwrap_or(0);
-    if !text[opening..].starts_with('{') {
-        serde_json::from_str::<de::IgnoredAny>(text).map_err(not_json)?;
-        return Err(BodyError::NotAnObject);
+    match Reader::new(text, is_deep).read() {
+        Ok(scanned) => Ok(scanned),
+        Err(Fault::Duplicate(key)) => Err(BodyError::DuplicateKey(key)),
+        Err(Fault::Malformed) => Err(explain(text)),
     }
-    let mut members = Vec::with_capacity(16);
-    let mut duplicate = None;
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let top_level = TopLevel { text, is_deep, members: &mut members, duplicate: &mut duplicate };
-    let read = reader.deserialize_map(top_level).and_then(|()| reader.end());
-    match (duplicate, read) {
-        (Some(key), _) => Err(BodyError::DuplicateKey(key)),
-        (None, Err(error)) => Err(not_json(error)),
-        (None, Ok(())) => Ok(Scanned { members, opening: opening + 1, length: body.len() }),
+}
+
+/// What is wrong with a text that was refused.
+fn explain(text: &str) -> BodyError {
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Err(error) => BodyError::NotJson(error.to_string()),
+        Ok(_) if !text.trim_ascii_start().starts_with('{') => BodyError::NotAnObject,
+        Ok(_) => BodyError::NotJson("a number is too large, a surrogate is alone, or it is nested too deep".to_owned()),
     }
 }
 
 impl Scanned {
     /// The bytes of a field's value.
     pub fn value<'b>(&self, body: &'b [u8], key: &str) -> Option<&'b [u8]> {
-        let member = self.members.iter().find(|member| member.key == key)?;
-        body.get(member.value.clone())
+        body.get(self.member(body, key)?.value.clone())
+    }
+
+    fn member(&self, body: &[u8], key: &str) -> Option<&Member> {
+        self.members.iter().find(|member| match &member.said {
+            Some(said) => said == key,
+            None => body.get(member.name.start + 1..member.name.end - 1) == Some(key.as_bytes()),
+        })
     }
 
     /// The model that the app asks for.
@@ -145,29 +152,25 @@ impl Scanned {
     }
 
     /// Refuses fields that would be passed on without being honoured.
-    pub fn refuse_unsupported(&self) -> Result<(), BodyError> {
-        match NOT_HONOURED.into_iter().find(|field| self.has(field)) {
+    pub fn refuse_unsupported(&self, body: &[u8]) -> Result<(), BodyError> {
+        match NOT_HONOURED.into_iter().find(|field| self.member(body, field).is_some()) {
             Some(field) => Err(BodyError::Unsupported(field)),
             None => Ok(()),
         }
     }
 
-    fn has(&self, key: &str) -> bool {
-        self.members.iter().any(|member| member.key == key)
-    }
-
     /// The fields that a candidate's body sets, in the order that decides: what the route sets when the app does not,
     /// what the app says, what the route always sets, what the provider always sets. The model is the provider's name
     /// for it.
-    pub fn changes(&self, route: &Route, candidate: &Candidate) -> Vec<Change> {
+    pub fn changes<'c>(&self, body: &[u8], route: &'c Route, candidate: &'c Candidate) -> Vec<Change<'c>> {
         let mut changes = vec![Change::new("model", &candidate.endpoint.upstream_model)];
-        let mut set = |fields: &BodyFields, only_absent: bool| {
+        let mut set = |fields: &'c BodyFields, only_absent: bool| {
             for (key, value) in &fields.0 {
-                if only_absent && self.has(key) {
+                if only_absent && self.member(body, key).is_some() {
                     continue;
                 }
                 let change = Change::new(key, value);
-                match changes.iter_mut().find(|change| change.key == *key) {
+                match changes.iter_mut().find(|change| change.key == key) {
                     Some(old) => *old = change,
                     None => changes.push(change),
                 }
@@ -180,32 +183,29 @@ impl Scanned {
     }
 
     /// The body with these fields set, as pieces of the original and new values.
-    pub fn rewrite(&self, changes: Vec<Change>) -> Vec<Piece> {
-        let mut pieces = vec![Piece::Kept(0..self.opening)];
-        let (present, absent): (Vec<Change>, Vec<Change>) =
-            changes.into_iter().partition(|change| self.has(&change.key));
+    pub fn rewrite(&self, body: &[u8], changes: Vec<Change<'_>>) -> Vec<Piece> {
         let mut inserted = Vec::new();
-        for change in absent {
-            inserted.extend(json(&change.key));
-            inserted.push(b':');
-            inserted.extend(change.json);
-            inserted.push(b',');
+        let mut replaced: Vec<(&Range<usize>, Vec<u8>)> = Vec::with_capacity(changes.len());
+        for Change { key, json } in changes {
+            if let Some(member) = self.member(body, key) {
+                replaced.push((&member.value, json));
+            } else {
+                serde_json::to_writer(&mut inserted, key).expect("memory can be written");
+                inserted.push(b':');
+                inserted.extend(json);
+                inserted.push(b',');
+            }
         }
         if self.members.is_empty() {
             inserted.pop();
         }
-        pieces.push(Piece::New(inserted));
+        replaced.sort_by_key(|(value, _)| value.start);
+        let mut pieces = Vec::with_capacity(3 + 2 * replaced.len());
+        pieces.extend([Piece::Kept(0..self.opening), Piece::New(inserted)]);
         let mut kept = self.opening;
-        let mut replaced: Vec<(&Member, Vec<u8>)> = Vec::with_capacity(present.len());
-        for change in present {
-            let member = self.members.iter().find(|member| member.key == change.key);
-            replaced.extend(member.map(|member| (member, change.json)));
-        }
-        replaced.sort_by_key(|(member, _)| member.value.start);
-        for (member, json) in replaced {
-            pieces.push(Piece::Kept(kept..member.value.start));
-            pieces.push(Piece::New(json));
-            kept = member.value.end;
+        for (value, json) in replaced {
+            pieces.extend([Piece::Kept(kept..value.start), Piece::New(json)]);
+            kept = value.end;
         }
         pieces.push(Piece::Kept(kept..self.length));
         pieces.retain(|piece| !piece.is_empty());
@@ -213,163 +213,15 @@ impl Scanned {
     }
 }
 
-impl Change {
+impl<'a> Change<'a> {
     /// Sets `key` to `value`.
-    pub fn new(key: &str, value: &impl serde::Serialize) -> Self {
-        Self { key: key.to_owned(), json: json(value) }
+    pub fn new(key: &'a str, value: &impl serde::Serialize) -> Self {
+        Self { key, json: json(value) }
     }
 }
 
 fn json(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("what is set is JSON")
-}
-
-/// Notes the fields of the outermost object.
-struct TopLevel<'a> {
-    text: &'a str,
-    is_deep: bool,
-    members: &'a mut Vec<Member>,
-    duplicate: &'a mut Option<String>,
-}
-
-impl<'de> Visitor<'de> for TopLevel<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = Keys::default();
-        while let Some(key) = map.next_key_seed(Key)? {
-            seen.note(key.clone(), self.duplicate)?;
-            let raw: &'de RawValue = map.next_value()?;
-            let value = raw.get();
-            if self.is_deep && value.starts_with(['{', '[']) {
-                let mut nested = serde_json::Deserializer::from_str(value);
-                nested.deserialize_any(Nested { duplicate: self.duplicate }).map_err(de::Error::custom)?;
-            }
-            let start = value.as_ptr() as usize - self.text.as_ptr() as usize;
-            self.members.push(Member { key: key.into_owned(), value: start..start + value.len() });
-        }
-        Ok(())
-    }
-}
-
-/// Walks a value of any depth and refuses duplicate keys.
-struct Nested<'a> {
-    duplicate: &'a mut Option<String>,
-}
-
-impl<'de> de::DeserializeSeed<'de> for Nested<'_> {
-    type Value = ();
-
-    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Nested<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = Keys::default();
-        while let Some(key) = map.next_key_seed(Key)? {
-            seen.note(key, self.duplicate)?;
-            map.next_value_seed(Nested { duplicate: self.duplicate })?;
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
-        while sequence.next_element_seed(Nested { duplicate: self.duplicate })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-}
-
-/// A key, borrowed from the body unless an escape is in it.
-struct Key;
-
-impl<'de> de::DeserializeSeed<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(key))
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(key.to_owned()))
-    }
-}
-
-/// The keys of one object. Few are compared one by one; many are hashed, so that no body takes quadratic time.
-#[derive(Default)]
-struct Keys<'de> {
-    few: Vec<Cow<'de, str>>,
-    many: HashSet<Cow<'de, str>>,
-}
-
-impl<'de> Keys<'de> {
-    const FEW: usize = 16;
-
-    fn note<E: de::Error>(&mut self, key: Cow<'de, str>, duplicate: &mut Option<String>) -> Result<(), E> {
-        let is_known = if self.many.is_empty() && self.few.len() < Self::FEW {
-            self.few.contains(&key)
-        } else {
-            self.many.extend(self.few.drain(..));
-            self.many.contains(&key)
-        };
-        if is_known {
-            *duplicate = Some(key.into_owned());
-            return Err(E::custom("duplicate key"));
-        }
-        if self.many.is_empty() {
-            self.few.push(key);
-        } else {
-            self.many.insert(key);
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ fn remarks(findings: &[Finding]) -> String {
     if told.is_empty() { told } else { format!("\n{told}") }
 }
 
-fn told_change(change: &Change) -> String {
+fn told_change(change: &Change<'_>) -> String {
     format!("{}={}", change.key, String::from_utf8_lossy(&change.json))
 }
 
@@ -163,7 +163,7 @@ impl Request {
     fn read(path: &std::path::Path) -> Result<Self> {
         let body = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
         let scanned = body::scan(&body).with_context(|| path.display().to_string())?;
-        scanned.refuse_unsupported().with_context(|| path.display().to_string())?;
+        scanned.refuse_unsupported(&body).with_context(|| path.display().to_string())?;
         Ok(Self { body, scanned })
     }
 
@@ -173,7 +173,7 @@ impl Request {
         let plan = plan(route, &snapshot.policies, moment);
         let of = |attempt: &Attempt<'_>| {
             let candidate = attempt.permitted.candidate();
-            let changes = self.scanned.changes(route, candidate);
+            let changes = self.scanned.changes(&self.body, route, candidate);
             let fields: Vec<String> = changes.iter().map(told_change).collect();
             format!("  {}: {}\n", candidate.provider, fields.join(" "))
         };

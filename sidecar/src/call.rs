@@ -28,7 +28,7 @@ impl Call {
     /// Reads a body, or says what is wrong with it.
     pub fn read(body: Bytes, headers: &HeaderMap) -> Result<Self, Failure> {
         let scanned = body::scan(&body)?;
-        scanned.refuse_unsupported()?;
+        scanned.refuse_unsupported(&body)?;
         let model = scanned.model(&body)?;
         let stream = scanned.stream(&body)?;
         let forwarded = FORWARDED
@@ -40,7 +40,8 @@ impl Call {
 
     /// The body for one candidate. What is large is not copied.
     pub fn body_for(&self, route: &Route, candidate: &Candidate) -> Pieces {
-        let pieces = self.scanned.rewrite(self.scanned.changes(route, candidate));
+        let changes = self.scanned.changes(&self.body, route, candidate);
+        let pieces = self.scanned.rewrite(&self.body, changes);
         Pieces::new(pieces::put_together(&self.body, pieces))
     }
 

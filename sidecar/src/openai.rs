@@ -141,31 +141,27 @@ impl Glance {
     }
 }
 
-/// What a `usage` counts.
-#[derive(Deserialize)]
-struct Usage {
-    #[serde(default)]
-    prompt_tokens: Option<u64>,
-    #[serde(default)]
-    completion_tokens: Option<u64>,
-    #[serde(default)]
-    prompt_tokens_details: Option<PromptTokens>,
-}
-
 #[derive(Deserialize)]
 struct PromptTokens {
     #[serde(default)]
     cached_tokens: Option<u64>,
 }
 
-impl From<Usage> for Tokens {
-    fn from(usage: Usage) -> Self {
-        Self {
-            input: usage.prompt_tokens.unwrap_or(0),
-            cached_input: usage.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
-            output: usage.completion_tokens.unwrap_or(0),
-        }
-    }
+/// What a `usage` counts; nothing if a count is none.
+fn tokens(usage: &[u8], fields: &Scanned) -> Option<Tokens> {
+    let count = |key| match fields.value(usage, key) {
+        None | Some(b"null") => Some(0),
+        Some(count) => serde_json::from_slice(count).ok(),
+    };
+    let details = match fields.value(usage, "prompt_tokens_details") {
+        None => None,
+        Some(details) => serde_json::from_slice::<Option<PromptTokens>>(details).ok()?,
+    };
+    Some(Tokens {
+        input: count("prompt_tokens")?,
+        cached_input: details.and_then(|details| details.cached_tokens).unwrap_or(0),
+        output: count("completion_tokens")?,
+    })
 }
 
 /// An answer or an event with OpenRouter's `provider` and `usage.cost` in it, and the tokens that it counts.
@@ -176,16 +172,14 @@ pub fn annotate(
     price: Option<&Price>,
 ) -> (Vec<body::Piece>, Option<Tokens>) {
     let mut changes = vec![Change::new("provider", &provider)];
-    let usage = scanned.value(answer, "usage");
-    let tokens = usage.and_then(|usage| serde_json::from_slice::<Usage>(usage).ok()).map(Tokens::from);
-    if let (Some(usage), Some(tokens), Some(price)) = (usage, tokens, price)
-        && let Ok(fields) = body::outline(usage)
-    {
+    let usage = scanned.value(answer, "usage").and_then(|usage| Some((usage, body::outline(usage).ok()?)));
+    let tokens = usage.as_ref().and_then(|(usage, fields)| tokens(usage, fields));
+    if let (Some((usage, fields)), Some(tokens), Some(price)) = (usage, tokens, price) {
         let mut json = BytesMut::with_capacity(usage.len() + 32);
-        pieces::join(usage, &fields.rewrite(vec![Change::new("cost", &price.cost(tokens))]), &mut json);
-        changes.push(Change { key: "usage".to_owned(), json: json.into() });
+        pieces::join(usage, &fields.rewrite(usage, vec![Change::new("cost", &price.cost(tokens))]), &mut json);
+        changes.push(Change { key: "usage", json: json.into() });
     }
-    (scanned.rewrite(changes), tokens)
+    (scanned.rewrite(answer, changes), tokens)
 }
 
 /// Reads a whole answer, or says why it is none: no JSON, or an error in disguise.

@@ -16,7 +16,7 @@ fn put_together(body: &[u8], pieces: &[Piece]) -> Vec<u8> {
 fn rewritten(body: &str, changes: &[(&str, Value)]) -> String {
     let changes = changes.iter().map(|(key, value)| Change::new(key, value)).collect();
     let scanned = scan(body.as_bytes()).expect("a good body");
-    String::from_utf8(put_together(body.as_bytes(), &scanned.rewrite(changes))).expect("UTF-8")
+    String::from_utf8(put_together(body.as_bytes(), &scanned.rewrite(body.as_bytes(), changes))).expect("UTF-8")
 }
 
 #[test]
@@ -75,6 +75,103 @@ fn model_and_stream_are_of_their_types_or_refused() {
     assert!(stream("{\"stream\":1}").is_err());
 }
 
+/// Values, and slips in them.
+const WORDS: &[&str] = &[
+    "",
+    " ",
+    "0",
+    "-0",
+    "-",
+    "+1",
+    "01",
+    "-01",
+    "1.",
+    ".5",
+    "1.5",
+    "1.5.5",
+    "1e5",
+    "1E+5",
+    "1e-",
+    "1e",
+    "1e999",
+    "0x1",
+    "-1e400",
+    "true",
+    "tru",
+    "truee",
+    "false",
+    "null",
+    "nul",
+    "NaN",
+    "\"\"",
+    "\"",
+    "\"a",
+    "\"\\\"\"",
+    "\"\\",
+    "'a'",
+    "\"\t\"",
+    "\"\u{7f}\"",
+    "\"\u{e9}\"",
+    r#""\n\/\b\f\r\t\\""#,
+    r#""\x""#,
+    r#""\u00e9""#,
+    r#""\u00e""#,
+    r#""\ud83d\ude00""#,
+    r#""\ud83d""#,
+    r#""\ude00""#,
+    r#""\ud83d\u0061""#,
+    r#""\ud83dx""#,
+    "[]",
+    "[ ]",
+    "[,]",
+    "[1,]",
+    "[1 2]",
+    "[1",
+    "]",
+    "{}",
+    "{,}",
+    "{1:2}",
+    "{\"a\"}",
+    "{\"a\":}",
+    "{\"a\":1,}",
+    "{\"a\" :1 , \"b\": [{}]}",
+    "{\"a\":1",
+    "}",
+    "[}",
+    "{]",
+    "/**/1",
+    "\u{c}1",
+    "1 1",
+    "\"0123456789abcdef\u{1}\"",
+    "\"0123456789abcde\\\"\"",
+];
+
+#[test]
+fn each_word_of_json_and_each_slip_in_one_is_taken_as_a_second_reader_takes_it() {
+    let digits = "9".repeat(310);
+    for word in WORDS.iter().copied().chain([digits.as_str()]) {
+        for body in [
+            format!("{{\"a\":{word}}}"),
+            format!("{{\"b\":[1,{{\"c\":{word}}}]}}"),
+            format!("{{{word}}}"),
+            format!("{{}}{word}"),
+        ] {
+            let judged = serde_json::from_str::<Value>(&body).is_ok();
+            let read = serde_json::from_str::<IgnoredAny>(&body).is_ok();
+            assert_eq!((scan(body.as_bytes()).is_ok(), outline(body.as_bytes()).is_ok()), (judged, read), "{body}");
+        }
+    }
+}
+
+#[test]
+fn what_is_nested_too_deep_is_refused_and_what_a_provider_sends_is_not() {
+    let nested = |depth| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+
+    assert!(scan(nested(127).as_bytes()).is_ok());
+    assert!(matches!(scan(nested(128).as_bytes()), Err(BodyError::NotJson(_))));
+    assert!(outline(nested(100_000).as_bytes()).is_ok());
+}
+
 /// JSON values as apps send them, and as they should not.
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -110,7 +207,7 @@ proptest! {
         let set = changes.iter().map(|(key, value)| Change::new(key, value)).collect();
 
         let scanned = scan(&body).expect("a good body");
-        let sent: Value = serde_json::from_slice(&put_together(&body, &scanned.rewrite(set))).expect("JSON");
+        let sent: Value = serde_json::from_slice(&put_together(&body, &scanned.rewrite(&body, set))).expect("JSON");
 
         let mut expected = object;
         for (key, value) in changes {
@@ -138,7 +235,8 @@ proptest! {
             (Ok(scanned), Ok(read)) => {
                 for member in &scanned.members {
                     let value: Value = serde_json::from_slice(&body[member.value.clone()]).expect("JSON");
-                    prop_assert_eq!(Some(&value), read.get(&member.key));
+                    let key: String = serde_json::from_slice(&body[member.name.clone()]).expect("a key");
+                    prop_assert_eq!(Some(&value), read.get(&key));
                 }
             }
             (Ok(_), Err(error)) => prop_assert!(false, "only we read it: {error}"),
