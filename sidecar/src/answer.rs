@@ -26,18 +26,22 @@ const PASSED_ON: [&str; 8] = [
     "x-ratelimit-reset-tokens",
 ];
 
+const PROVIDER: HeaderName = HeaderName::from_static("x-lotse-provider");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-lotse-request-id");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-lotse-attempts");
+const REVISION: HeaderName = HeaderName::from_static("x-lotse-revision");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
 /// Writes what a candidate said.
 pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> Response<AnswerBody> {
     let Answered { lane, headers: upstream, answer } = answered;
     let mut headers = HeaderMap::with_capacity(12);
     mark(&mut headers, &record, Some(revision));
     if let Ok(provider) = HeaderValue::from_str(&lane.provider) {
-        headers.insert(HeaderName::from_static("x-lotse-provider"), provider);
+        headers.insert(PROVIDER, provider);
     }
-    for name in PASSED_ON.map(HeaderName::from_static) {
-        if let Some(value) = upstream.get(&name) {
-            headers.insert(name, value.clone());
-        }
+    for name in upstream.keys().filter(|name| PASSED_ON.contains(&name.as_str())) {
+        headers.extend(upstream.get(name).map(|value| (name.clone(), value.clone())));
     }
     let (status, body) = match answer {
         Answer::Whole(answer, scanned) => {
@@ -60,7 +64,7 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
             let body = refusal(status, &body, &lane, &record.request_id);
             record.ends(status.as_u16(), "invalid_request");
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
             (status, AnswerBody::whole(body))
         }
     };
@@ -92,10 +96,7 @@ pub fn fail(failure: &Failure, record: Record, revision: Option<&HeaderValue>) -
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // SDKs would repeat what has already been tried everywhere, or what no repetition mends.
     let may_retry = matches!(failure, Failure::RateLimited { .. } | Failure::NotConfigured | Failure::PolicyStale);
-    headers.insert(
-        HeaderName::from_static("x-should-retry"),
-        HeaderValue::from_static(if may_retry { "true" } else { "false" }),
-    );
+    headers.insert(SHOULD_RETRY, HeaderValue::from_static(if may_retry { "true" } else { "false" }));
     if let Failure::MethodNotAllowed(allowed) = failure {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
@@ -121,11 +122,11 @@ pub fn fail(failure: &Failure, record: Record, revision: Option<&HeaderValue>) -
 
 fn mark(headers: &mut HeaderMap, record: &Record, revision: Option<&HeaderValue>) {
     if let Ok(id) = HeaderValue::from_str(&record.request_id) {
-        headers.insert(HeaderName::from_static("x-lotse-request-id"), id);
+        headers.insert(REQUEST_ID, id);
     }
-    headers.insert(HeaderName::from_static("x-lotse-attempts"), HeaderValue::from(record.attempt_count()));
+    headers.insert(ATTEMPTS, HeaderValue::from(record.attempt_count()));
     if let Some(revision) = revision {
-        headers.insert(HeaderName::from_static("x-lotse-revision"), revision.clone());
+        headers.insert(REVISION, revision.clone());
     }
 }
 

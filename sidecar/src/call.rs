@@ -1,7 +1,7 @@
 //! A call as it came in: its body, read once.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use lotse_crds::body::{self, BodyError, Scanned};
 use lotse_crds::snapshot::{Candidate, Route};
 
@@ -10,7 +10,7 @@ use crate::pieces;
 use crate::upstream::Pieces;
 
 /// Request headers that go on to a provider. Nothing else does: no credential, cookie or trace of the app.
-const FORWARDED: [&str; 2] = ["idempotency-key", "openai-beta"];
+const FORWARDED: [HeaderName; 2] = [HeaderName::from_static("idempotency-key"), HeaderName::from_static("openai-beta")];
 
 /// A call for a chat completion.
 pub struct Call {
@@ -31,10 +31,7 @@ impl Call {
         scanned.refuse_unsupported(&body)?;
         let model = scanned.model(&body)?;
         let stream = scanned.stream(&body)?;
-        let forwarded = FORWARDED
-            .into_iter()
-            .filter_map(|name| Some((http::HeaderName::from_static(name), headers.get(name)?.clone())))
-            .collect();
+        let forwarded = FORWARDED.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
         Ok(Self { body, scanned, model, stream, headers: forwarded })
     }
 

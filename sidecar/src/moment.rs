@@ -26,5 +26,10 @@ pub(crate) fn chance() -> f64 {
 /// A request id: unique enough to find a call in logs.
 #[expect(clippy::disallowed_methods, reason = "this is the shell's one source of chance")]
 pub(crate) fn request_id() -> String {
-    format!("req_{:016x}{:08x}", fastrand::u64(..), fastrand::u32(..))
+    let drawn = fastrand::u64(..).to_be_bytes().into_iter().chain(fastrand::u32(..).to_be_bytes());
+    let digits = drawn.flat_map(|byte| [byte >> 4, byte & 0xf]);
+    let mut id = String::with_capacity(28);
+    id.push_str("req_");
+    id.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+    id
 }
