@@ -8,7 +8,7 @@ use crate::place::{Places, WORLDWIDE, is_country};
 use crate::policy::{DataPolicySpec, OnOverdue, Staleness};
 use crate::problem::{Problem, Problems};
 use crate::promises::{PlacePromise, Promises};
-use crate::provider::{Api, CredentialType, LLMProviderSpec, ServedModel};
+use crate::provider::{Api, CredentialType, EgressProxy, LLMProviderSpec, ServedModel};
 use crate::route::{ModelRouteSpec, TierSpec};
 
 /// Headers that HTTP itself needs, or that would tell the provider more than the call does.
@@ -75,6 +75,7 @@ pub fn provider(spec: &LLMProviderSpec) -> Vec<Problem> {
     {
         problems.add("spec.tls.caBundle", "must hold PEM certificates");
     }
+    egress_proxy(&mut problems, spec.egress_proxy.as_ref());
     for (at, network) in spec.allowed_addresses.iter().enumerate() {
         if network.parse::<IpNet>().is_err() {
             problems.add(
@@ -112,6 +113,20 @@ fn base_url(problems: &mut Problems, spec: &LLMProviderSpec) {
     }
     if url.contains(['?', '#', '@']) {
         problems.add(path, "must have no query, fragment, user or password");
+    }
+}
+
+fn egress_proxy(problems: &mut Problems, proxy: Option<&EgressProxy>) {
+    let Some(proxy) = proxy else { return };
+    let url = proxy.url.parse::<Uri>().ok();
+    let is_plain = |url: &Uri| url.path() == "/" && url.query().is_none() && url.host().is_some();
+    let is_http = url.as_ref().and_then(Uri::scheme_str).is_some_and(|scheme| scheme == "http" || scheme == "https");
+    if !is_http || !url.as_ref().is_some_and(is_plain) || proxy.url.contains(['#', '@']) {
+        problems
+            .add("spec.egressProxy.url", format!("must be http://HOST:PORT or https://HOST:PORT, not `{}`", proxy.url));
+    }
+    if proxy.ca_bundle.as_ref().is_some_and(|bundle| !bundle.contains("-----BEGIN CERTIFICATE-----")) {
+        problems.add("spec.egressProxy.caBundle", "must hold PEM certificates");
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::name::{Labels, NAMESPACE_NAME_LABEL, ObjectName, Workload};
 use crate::policy::DataPolicySpec;
-use crate::provider::{LLMProviderSpec, SecretKeyRef};
+use crate::provider::{EgressProxy, LLMProviderSpec, SecretKeyRef};
 use crate::route::ModelRouteSpec;
 use crate::secret::Secret;
 use crate::selector::LabelSelector;
@@ -26,6 +26,8 @@ pub struct Manifests {
     pub policies: BTreeMap<ObjectName, DataPolicySpec>,
     /// Policies that are there but can't be read, and why. They refuse every pod that they might select.
     pub unreadable_policies: BTreeMap<ObjectName, String>,
+    /// The proxy for providers that name none and have no allowedAddresses.
+    pub egress_proxy: Option<EgressProxy>,
     /// The Secrets that providers may refer to.
     pub secrets: BTreeMap<ObjectName, BTreeMap<String, Secret>>,
 }

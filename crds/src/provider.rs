@@ -121,6 +121,10 @@ pub struct LLMProviderSpec {
     /// How its TLS certificate is judged; by the public roots of the web by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// The HTTP proxy that its calls go through, by CONNECT. By default the operator's, if it has one and the provider has
+    /// no allowedAddresses; proxy variables of the pod are ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress_proxy: Option<EgressProxy>,
     /// Private, loopback or link-local networks that may be dialled for it, as CIDR: models in the cluster, private
     /// links. Without them only public addresses are dialled. http:// works only for these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -129,6 +133,30 @@ pub struct LLMProviderSpec {
     /// How a simulated provider behaves; only when api is Simulated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulated: Option<Simulation>,
+}
+
+/// An HTTP proxy on the way out. It opens connections by CONNECT (RFC 9110, section 9.3.6) and sees no call.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EgressProxy {
+    /// Where it listens: `http://HOST:PORT`, or https:// where the proxy itself speaks TLS.
+    #[schemars(length(min = 8, max = 512), regex(pattern = r"^https?://[^\s?#/@]+/?$"))]
+    pub url: String,
+    /// What proves to the proxy that we may use it: a Secret's value of the form `user:password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<ProxyCredential>,
+    /// PEM certificates trusted for the proxy itself, instead of the public roots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 65536))]
+    pub ca_bundle: Option<String>,
+}
+
+/// What proves to a proxy that we may use it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProxyCredential {
+    /// Where `user:password` is kept.
+    pub secret_ref: SecretKeyRef,
 }
 
 /// A dialect that a provider speaks.

@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 
 use crate::limits::Limits;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Target};
 
-/// What sidecars of this build can execute: the field names of a DataPolicy.
-pub const EXECUTABLE: [&str; 13] = [
+/// What sidecars of this build can execute: the field names of a DataPolicy, and of an LLMProvider where an older sidecar
+/// would go another way.
+pub const EXECUTABLE: [&str; 14] = [
     "inferenceRegions",
     "storageRegions",
     "accessRegions",
@@ -23,6 +24,7 @@ pub const EXECUTABLE: [&str; 13] = [
     "evidence",
     "staleness",
     "enforcement",
+    "egressProxy",
 ];
 
 /// What a sidecar must be able to execute to obey a snapshot.
@@ -30,6 +32,10 @@ pub fn required(snapshot: &Snapshot) -> BTreeSet<&'static str> {
     let mut names: BTreeSet<_> = snapshot.policies.iter().flat_map(of).collect();
     if !snapshot.audits.is_empty() {
         names.insert("enforcement");
+    }
+    let has_proxy = |target: &Target| matches!(target, Target::OpenAI { proxy: Some(_), .. });
+    if snapshot.candidates().any(|candidate| has_proxy(&candidate.endpoint.target)) {
+        names.insert("egressProxy");
     }
     names
 }
@@ -81,6 +87,6 @@ mod tests {
 
         let required = required(&snapshot);
 
-        assert_eq!(required, EXECUTABLE.into_iter().collect());
+        assert_eq!(required, EXECUTABLE.into_iter().filter(|name| *name != "egressProxy").collect());
     }
 }

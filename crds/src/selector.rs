@@ -12,6 +12,8 @@ use crate::problem::Problems;
 /// Selects by labels. All requirements must hold; an empty selector selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+// Replaced whole by server-side apply, as Kubernetes' own selectors are: `{}` after matchLabels would else become null.
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct LabelSelector {
     /// Labels that must have exactly these values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -115,9 +115,26 @@ pub enum Target {
         ca_bundle: Option<String>,
         /// Networks that may be dialled though they are not public.
         allowed_addresses: Vec<IpNet>,
+        /// The proxy on the way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proxy: Option<Proxy>,
     },
     /// Answered inside the sidecar.
     Simulated(Simulation),
+}
+
+/// A proxy on the way to a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proxy {
+    /// Such as `http://proxy.example:3128`.
+    pub url: String,
+    /// Which key holds the value of its Proxy-Authorization header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyName>,
+    /// PEM certificates trusted for the proxy itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<String>,
 }
 
 /// A header whose value travels with the keys.
@@ -131,7 +148,7 @@ pub struct KeyedHeader {
 }
 
 /// The name of a value that travels beside a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyName(pub String);
 

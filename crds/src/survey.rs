@@ -90,7 +90,8 @@ pub fn credentials(manifests: &Manifests) -> Vec<Finding> {
 pub fn secret_refs(spec: &LLMProviderSpec) -> impl Iterator<Item = &SecretKeyRef> {
     let api_key = spec.credential.iter().filter_map(|credential| credential.api_key.as_ref());
     let headers = spec.headers.iter().filter_map(|header| header.secret_ref.as_ref());
-    api_key.map(|api_key| &api_key.secret_ref).chain(headers)
+    let proxy = spec.egress_proxy.iter().filter_map(|proxy| proxy.credential.as_ref());
+    api_key.map(|api_key| &api_key.secret_ref).chain(headers).chain(proxy.map(|credential| &credential.secret_ref))
 }
 
 /// A route that will have nobody left.

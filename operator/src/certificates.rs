@@ -16,6 +16,8 @@ use crate::certs::{self, Authority, CertificateError, Certificates, Pair, Servin
 use crate::labels::{CA, CONTROLLER, FIELD_MANAGER, INJECTOR};
 use crate::owner;
 
+/// The bundle as text, beside the caBundle that no admission policy can read: what a pod may be told to believe.
+const AUTHORITIES: &str = "lotse.dev/authorities";
 /// When the authority was made.
 const MADE: &str = "lotse.dev/made";
 
@@ -152,15 +154,18 @@ impl Keeper {
         let api: Api<MutatingWebhookConfiguration> = Api::all(self.client.clone());
         let Some(configuration) = api.get_opt(INJECTOR).await? else { return Ok(()) };
         let webhooks = configuration.webhooks.unwrap_or_default();
+        let annotations = configuration.metadata.annotations.unwrap_or_default();
+        let is_noted = annotations.get(AUTHORITIES).is_some_and(|noted| noted == bundle);
+        let note = json!({AUTHORITIES: bundle});
         let bundle = ByteString(bundle.as_bytes().to_vec());
         let stale: Vec<_> = webhooks
             .iter()
             .filter(|webhook| webhook.client_config.ca_bundle.as_ref() != Some(&bundle))
             .map(|webhook| json!({"name": webhook.name, "clientConfig": {"caBundle": bundle}}))
             .collect();
-        if !stale.is_empty() {
+        if !stale.is_empty() || !is_noted {
             // A strategic merge finds each webhook by its name; the rest of it is the chart's.
-            let patch = json!({"webhooks": stale});
+            let patch = json!({"metadata": {"annotations": note}, "webhooks": stale});
             api.patch(INJECTOR, &PatchParams::default(), &Patch::Strategic(patch)).await?;
             tracing::info!("the API server is told whom to believe about the webhook");
         }

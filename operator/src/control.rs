@@ -89,7 +89,7 @@ pub async fn run(flags: Control, now: fn() -> Timestamp, stop: watch::Receiver<b
     let replica = Arc::new(Replica {
         anybody: candidate.anybody(),
         leading: watch::Sender::new(Leading::No),
-        gathered: Gathered::start(&client, &flags.root_namespace, &credentials),
+        gathered: Gathered::start(&client, &flags, &credentials),
         publisher,
         compiled: watch::Sender::new(None),
         bundle: served.bundle.clone(),

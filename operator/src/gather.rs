@@ -22,7 +22,7 @@ use lotse_crds::finding::Kind;
 use lotse_crds::manifests::{DeclaredRoute, Manifests};
 use lotse_crds::name::ObjectName;
 use lotse_crds::policy::DataPolicy;
-use lotse_crds::provider::LLMProvider;
+use lotse_crds::provider::{EgressProxy, LLMProvider};
 use lotse_crds::route::ModelRoute;
 use lotse_crds::secret::Secret;
 use serde::de::DeserializeOwned;
@@ -31,6 +31,7 @@ use tokio::sync::watch;
 
 use crate::labels;
 use crate::pods::{PodRecord, Pods};
+use crate::settings::Control;
 
 /// How often a kind is asked for one object, to know that the API server still answers for it.
 const PULSE: Duration = Duration::from_secs(10);
@@ -38,6 +39,7 @@ const PULSE: Duration = Duration::from_secs(10);
 /// What is watched.
 pub struct Gathered {
     root_namespace: String,
+    egress_proxy: Option<String>,
     providers: Store<DeserializeGuard<LLMProvider>>,
     routes: Store<DeserializeGuard<ModelRoute>>,
     policies: Store<DeserializeGuard<DataPolicy>>,
@@ -66,7 +68,7 @@ pub struct Declared {
 
 impl Gathered {
     /// Starts to watch.
-    pub fn start(client: &Client, root_namespace: &str, credential_namespaces: &BTreeSet<String>) -> Self {
+    pub fn start(client: &Client, flags: &Control, credential_namespaces: &BTreeSet<String>) -> Self {
         let changes = watch::Sender::new(());
         let pods = Arc::new(Pods::default());
         let (listed, pods_listed) = watch::channel(false);
@@ -76,7 +78,8 @@ impl Gathered {
             .map(|namespace| reflect(Api::namespaced(client.clone(), namespace), &changes))
             .collect();
         Self {
-            root_namespace: root_namespace.to_owned(),
+            root_namespace: flags.root_namespace.clone(),
+            egress_proxy: flags.egress_proxy.clone(),
             providers: reflect(Api::all(client.clone()), &changes),
             routes: reflect(Api::all(client.clone()), &changes),
             policies: reflect(Api::all(client.clone()), &changes),
@@ -109,7 +112,9 @@ impl Gathered {
 
     /// All that is declared, as it is now.
     pub fn manifests(&self) -> Manifests {
-        let mut manifests = Manifests { root_namespace: self.root_namespace.clone(), ..Manifests::default() };
+        let egress_proxy = self.egress_proxy.clone().map(|url| EgressProxy { url, credential: None, ca_bundle: None });
+        let mut manifests =
+            Manifests { root_namespace: self.root_namespace.clone(), egress_proxy, ..Manifests::default() };
         for namespace in self.namespaces.state() {
             manifests.namespaces.insert(namespace.name_any(), namespace.labels().clone());
         }

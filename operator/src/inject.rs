@@ -276,20 +276,25 @@ fn containers(pod: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
         .flat_map(|field| items(&pod["spec"][field]).map(move |container| (field, container)))
 }
 
-/// Whether a container is the one that is wanted. Others add to every container they see: the API server mounts the
-/// service account's token, webhooks set variables. Those may stand beside ours; nothing else may.
+/// Whether a container is the one that is wanted, in what says whose it is: image, arguments, place, and that it runs
+/// nothing else. The rest others may change: the API server mounts the service account's token, a LimitRange sets limits,
+/// meshes rewrite probes, webhooks set variables. The chart's admission policies judge the final state.
 fn is_ours(found: &Value, wanted: &Value) -> bool {
-    let (Some(found), Some(wanted)) = (found.as_object(), wanted.as_object()) else { return false };
-    let has_all = |field: &str| {
-        let found: Vec<&Value> = found.get(field).map(items).into_iter().flatten().collect();
-        wanted.get(field).map(items).into_iter().flatten().all(|item| found.iter().any(|found| holds(found, item)))
+    let same = ["name", "image", "args", "restartPolicy"].iter().all(|field| found.get(*field) == wanted.get(*field));
+    let has_all = |field: &str| items(&wanted[field]).all(|item| items(&found[field]).any(|found| holds(found, item)));
+    let is_foreign = |entry: &Value| {
+        let name = entry["name"].as_str().unwrap_or_default();
+        name.starts_with("LOTSE_") && !items(&wanted["env"]).any(|wanted| wanted == entry)
     };
-    let rest = |container: &Map<String, Value>| {
-        let mut rest = container.clone();
-        rest.retain(|field, _| !matches!(field.as_str(), "env" | "volumeMounts"));
-        Value::Object(rest)
-    };
-    has_all("env") && has_all("volumeMounts") && holds(&rest(found), &rest(wanted))
+    same && has_all("env")
+        && has_all("volumeMounts")
+        && !items(&found["env"]).any(is_foreign)
+        && runs_nothing_else(found)
+}
+
+/// Whether a container has nothing by which it would run something else than its image's program.
+fn runs_nothing_else(container: &Value) -> bool {
+    ["command", "lifecycle", "livenessProbe", "envFrom"].iter().all(|field| container.get(*field).is_none())
 }
 
 /// Whether `found` is what was `wanted`, with nothing beside it but what the API server adds by itself.
@@ -325,8 +330,6 @@ pub fn is_injected(pod: &Value) -> bool {
     let Some(("initContainers", sidecar)) = sidecars.next() else { return false };
     let is_alone = sidecars.next().is_none();
     let is_native = sidecar["restartPolicy"] == "Always";
-    let runs_itself =
-        ["command", "lifecycle", "livenessProbe", "envFrom"].iter().all(|field| sidecar.get(*field).is_none());
     let volumes: Vec<&str> = items(&pod["spec"]["volumes"])
         .filter(|volume| projects_our_token(volume))
         .filter_map(|volume| volume["name"].as_str())
@@ -336,7 +339,7 @@ pub fn is_injected(pod: &Value) -> bool {
             .any(|mount| mount["name"].as_str().is_some_and(|name| volumes.contains(&name)))
     };
     let only_ours_mounts = containers(pod).all(|(_, container)| ours(container) || !mounts(container));
-    is_alone && is_native && runs_itself && !volumes.is_empty() && mounts(sidecar) && only_ours_mounts
+    is_alone && is_native && runs_nothing_else(sidecar) && !volumes.is_empty() && mounts(sidecar) && only_ours_mounts
 }
 
 fn projects_our_token(volume: &Value) -> bool {

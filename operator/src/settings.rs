@@ -34,6 +34,9 @@ pub struct Control {
     /// The namespaces whose Secrets may be read; the root namespace by default.
     #[arg(long, value_name = "NS,…", value_delimiter = ',')]
     pub credential_namespaces: Vec<String>,
+    /// The HTTP proxy for providers that name none and have no allowedAddresses: http://HOST:PORT.
+    #[arg(long, value_name = "URL")]
+    pub egress_proxy: Option<String>,
     /// Whether certificates are made here or come from outside.
     #[arg(long, value_name = "WHO", default_value = "Own")]
     pub certificates: CertificateSource,

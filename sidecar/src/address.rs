@@ -45,7 +45,7 @@ const SPECIAL_V6: [&str; 4] = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff:
 /// the provider allows.
 pub fn refusal(address: IpAddr, plain: bool, allowed: &[IpNet]) -> Option<&'static str> {
     let address = canonical(address);
-    if is_in(&METADATA, address) {
+    if is_metadata(address) {
         return Some("is a cloud's metadata address");
     }
     if allowed.iter().any(|network| network.contains(&address)) {
@@ -55,6 +55,11 @@ pub fn refusal(address: IpAddr, plain: bool, allowed: &[IpNet]) -> Option<&'stat
         return Some("is not among allowedAddresses, and http:// works only for these");
     }
     (!is_public(address)).then_some("is not public and not among allowedAddresses")
+}
+
+/// Whether clouds answer there with the machine's own credentials.
+pub fn is_metadata(address: IpAddr) -> bool {
+    is_in(&METADATA, canonical(address))
 }
 
 /// The IPv4 address behind an IPv6 one that only wraps it: IPv4-mapped (RFC 4291) and NAT64 (RFC 6052).

@@ -16,7 +16,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use lotse_crds::snapshot::Proxy;
+
 use crate::address;
+use crate::tunnel::Tunnel;
 
 /// Where a provider listens, and how its connections are made.
 pub struct Place {
@@ -25,6 +28,7 @@ pub struct Place {
     tls: Option<(TlsConnector, ServerName<'static>)>,
     allowed: Vec<IpNet>,
     resolver: Arc<Resolver>,
+    tunnel: Option<Tunnel>,
 }
 
 /// Resolves names; made when the first name is asked for.
@@ -49,6 +53,9 @@ pub enum DialError {
     /// The TLS handshake failed.
     #[error("TLS fails: {0}")]
     Tls(#[source] io::Error),
+    /// The proxy on the way opens no connection.
+    #[error("the egress proxy {0}")]
+    Proxy(String),
 }
 
 /// Why a place can't be made from a snapshot.
@@ -57,6 +64,9 @@ pub enum PlaceError {
     /// The base URL is none.
     #[error("its base URL can't be used")]
     BaseUrl,
+    /// The proxy's URL is none.
+    #[error("its egressProxy.url can't be used")]
+    Proxy,
     /// The CA bundle holds no certificate that can be read.
     #[error("its tls.caBundle can't be read")]
     CaBundle,
@@ -67,7 +77,7 @@ pub enum PlaceError {
 pub struct TlsRoots(OnceLock<Arc<rustls::ClientConfig>>);
 
 impl TlsRoots {
-    fn public(&self) -> Arc<rustls::ClientConfig> {
+    pub(crate) fn public(&self) -> Arc<rustls::ClientConfig> {
         let make = || {
             let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
             Arc::new(config(roots, b"http/1.1"))
@@ -110,13 +120,36 @@ impl Place {
             None
         };
         let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        Ok(Self { host, port, tls, allowed: allowed.to_vec(), resolver: shared.1.clone() })
+        Ok(Self { host, port, tls, allowed: allowed.to_vec(), resolver: shared.1.clone(), tunnel: None })
+    }
+
+    /// The same place, through a proxy that asks for `authorization`.
+    pub fn through(
+        mut self,
+        proxy: &Proxy,
+        authorization: Option<&str>,
+        shared: (&TlsRoots, &Arc<Resolver>),
+    ) -> Result<Self, PlaceError> {
+        let port = if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        };
+        self.tunnel = Some(Tunnel::new(proxy, (port, authorization), shared)?);
+        Ok(self)
     }
 
     /// A fresh connection.
     pub async fn dial(&self) -> Result<Wire, DialError> {
-        let tcp = self.connect(&self.addresses().await?).await?;
-        tcp.set_nodelay(true).map_err(DialError::Refused)?;
+        if let Some(tunnel) = &self.tunnel {
+            // The proxy resolves the name, so only an address that stands there itself can be judged here.
+            if let Ok(address) = self.host.parse() {
+                self.judged(vec![address])?;
+            }
+            // In a box: most calls need no tunnel, and should not carry the room for its two handshakes.
+            return Box::pin(tunnel.dial(self.tls.as_ref())).await;
+        }
+        let tcp = connect(&self.addresses().await?, self.port).await?;
         let Some((connector, name)) = &self.tls else { return Ok(Wire::Plain(tcp)) };
         let tls = connector.connect(name.clone(), tcp).await.map_err(DialError::Tls)?;
         Ok(Wire::Tls(Box::new(tls)))
@@ -128,6 +161,11 @@ impl Place {
             Ok(address) => vec![address],
             Err(_) => self.resolver.resolve(&self.host).await?,
         };
+        self.judged(all)
+    }
+
+    /// Those of the addresses that may be dialled, or why none may.
+    fn judged(&self, all: Vec<IpAddr>) -> Result<Vec<IpAddr>, DialError> {
         let mut forbidden = None;
         let mut allowed = Vec::with_capacity(all.len());
         for address in all {
@@ -141,17 +179,21 @@ impl Place {
             _ => Ok(allowed),
         }
     }
+}
 
-    async fn connect(&self, addresses: &[IpAddr]) -> Result<TcpStream, DialError> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in addresses {
-            match TcpStream::connect(SocketAddr::new(*address, self.port)).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
+/// Connects to the first of these addresses that answers.
+pub(crate) async fn connect(addresses: &[IpAddr], port: u16) -> Result<TcpStream, DialError> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match TcpStream::connect(SocketAddr::new(*address, port)).await {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(DialError::Refused)?;
+                return Ok(stream);
             }
+            Err(error) => last = error,
         }
-        Err(DialError::Refused(last))
     }
+    Err(DialError::Refused(last))
 }
 
 pub(crate) fn bundle(pem: &str) -> Result<rustls::RootCertStore, PlaceError> {
@@ -184,6 +226,8 @@ pub enum Wire {
     Plain(TcpStream),
     /// With.
     Tls(Box<TlsStream<TcpStream>>),
+    /// With, inside that of a proxy.
+    Tunnelled(Box<TlsStream<TlsStream<TcpStream>>>),
 }
 
 impl AsyncRead for Wire {
@@ -191,6 +235,7 @@ impl AsyncRead for Wire {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tunnelled(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -200,6 +245,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tunnelled(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -211,6 +257,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tunnelled(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -218,6 +265,7 @@ impl AsyncWrite for Wire {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Tunnelled(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -225,6 +273,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tunnelled(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -232,6 +281,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tunnelled(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use ipnet::IpNet;
 use lotse_crds::name::ObjectName;
 use lotse_crds::price::Price;
-use lotse_crds::snapshot::{Candidate, KeyedHeader, Keys, Target};
+use lotse_crds::secret::Secret;
+use lotse_crds::snapshot::{Candidate, KeyedHeader, Keys, Proxy, Target};
 
 use crate::dial::{Place, PlaceError, Resolver, TlsRoots};
 use crate::failure::{AttemptError, AttemptNote};
@@ -58,6 +59,8 @@ pub(crate) struct OriginKey {
     base_url: String,
     ca_bundle: Option<String>,
     allowed: Vec<IpNet>,
+    proxy: Option<Proxy>,
+    proxy_key: Option<String>,
 }
 
 /// What tables share over their lives.
@@ -117,7 +120,8 @@ impl Assembly<'_> {
 
     fn server(&mut self, candidate: &Candidate) -> Result<Option<Server>, TableError> {
         let name = &candidate.provider;
-        let Target::OpenAI { base_url, headers, ca_bundle, allowed_addresses } = &candidate.endpoint.target else {
+        let Target::OpenAI { base_url, headers, ca_bundle, allowed_addresses, proxy } = &candidate.endpoint.target
+        else {
             return Ok(None);
         };
         let no_url = || TableError::Place(name.clone(), PlaceError::BaseUrl);
@@ -128,14 +132,19 @@ impl Assembly<'_> {
             base_url: base_url.clone(),
             ca_bundle: ca_bundle.clone(),
             allowed: allowed_addresses.clone(),
+            proxy: proxy.clone(),
+            proxy_key: self.proxy_key(name, proxy.as_ref())?.map(|key| key.reveal().to_owned()),
         };
         let known = self.origins.get(&key).or_else(|| self.before?.get(&key)).cloned();
         let origin = if let Some(origin) = known {
             origin
         } else {
             let shared = (&self.shared.tls, &self.shared.resolver);
-            let place = Place::new(&url, ca_bundle.as_deref(), allowed_addresses, shared)
-                .map_err(|error| TableError::Place(name.clone(), error))?;
+            let at = |error| TableError::Place(name.clone(), error);
+            let mut place = Place::new(&url, ca_bundle.as_deref(), allowed_addresses, shared).map_err(at)?;
+            if let Some(proxy) = proxy {
+                place = place.through(proxy, key.proxy_key.as_deref(), shared).map_err(at)?;
+            }
             Arc::new(Origin::new(place))
         };
         self.origins.insert(key, origin.clone());
@@ -145,6 +154,16 @@ impl Assembly<'_> {
             host: HeaderValue::from_str(authority.as_str()).map_err(|_| header_error(name, "host"))?,
             headers: header_values(name, headers, self.keys)?,
         }))
+    }
+}
+
+impl Assembly<'_> {
+    /// What a proxy asks for; a key that is missing refuses the snapshot.
+    fn proxy_key(&self, name: &ObjectName, proxy: Option<&Proxy>) -> Result<Option<&Secret>, TableError> {
+        match proxy.and_then(|proxy| proxy.key.as_ref()) {
+            None => Ok(None),
+            Some(key) => self.keys.get(key).map(Some).ok_or_else(|| header_error(name, "proxy-authorization")),
+        }
     }
 }
 

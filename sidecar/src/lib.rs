@@ -40,6 +40,7 @@ pub mod stream;
 pub mod table;
 pub mod tap;
 pub mod telemetry;
+mod tunnel;
 pub mod upstream;
 
 use args::Run;

@@ -14,6 +14,7 @@ pub mod client;
 pub mod manifests;
 pub mod operator;
 pub mod provider;
+pub mod proxy;
 pub mod sidecar;
 
 pub use authority::Authority;

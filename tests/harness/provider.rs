@@ -97,6 +97,11 @@ impl FakeProvider {
         provider
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Says `text`, as a stream of words or whole.
     pub async fn says(text: &'static str) -> Self {
         Self::plays(move |asked| if asked.wants_stream() { stream(text) } else { whole(text) }).await

@@ -9,7 +9,7 @@ use lotse_tests::{FakeProvider, Sidecar, World};
 use tempfile::TempDir;
 
 /// A program of this workspace, built with `cargo build --workspace`.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("tests run from a file");
     let path = tests.ancestors().nth(2).expect("target/debug/deps").join(name);
     assert!(path.exists(), "{} is not there; run cargo build --workspace first", path.display());

@@ -8,11 +8,13 @@
     reason = "a test may be a long table, and is a shell"
 )]
 
+mod analyze;
 mod bad_manifests;
 mod bad_requests;
 mod balance;
 mod command;
 mod config_stream;
+mod egress_proxy;
 mod explain;
 mod failover;
 mod house_rules;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
 use http::Uri;
 
 use super::CandidateKeys;
@@ -14,7 +15,7 @@ use crate::name::{Labels, ObjectName, Workload};
 use crate::provider::{Api, Header, LLMProviderSpec, Operator, SecretKeyRef, ServedModel};
 use crate::route::TargetSpec;
 use crate::secret::Secret;
-use crate::snapshot::{Candidate, Endpoint, KeyName, KeyedHeader, Reason, Refused, Target};
+use crate::snapshot::{Candidate, Endpoint, KeyName, KeyedHeader, Proxy, Reason, Refused, Target};
 use crate::vendors::{KeyHeader, Vendors};
 
 /// What a target comes to.
@@ -153,9 +154,28 @@ impl<'a> Targets<'a> {
         for header in &spec.headers {
             carry(&header.name, self.header_value(name, header)?);
         }
+        let proxy = spec.egress_proxy.as_ref().or_else(|| {
+            // What is in the cluster is not on the way out of it.
+            self.manifests.egress_proxy.as_ref().filter(|_| spec.allowed_addresses.is_empty())
+        });
+        let proxy = match proxy {
+            None => None,
+            Some(proxy) => {
+                let mut key = None;
+                if let Some(credential) = &proxy.credential {
+                    let value = self.secret(name, &credential.secret_ref)?;
+                    let basic = base64::engine::general_purpose::STANDARD.encode(value.reveal().trim());
+                    let named = KeyName(format!("{name}/egress-proxy"));
+                    keys.push((named.clone(), Secret::new(format!("Basic {basic}"))));
+                    key = Some(named);
+                }
+                let url = proxy.url.trim_end_matches('/').to_owned();
+                Some(Proxy { url, key, ca_bundle: proxy.ca_bundle.clone() })
+            }
+        };
         let allowed_addresses = spec.allowed_addresses.iter().filter_map(|network| network.parse().ok()).collect();
         let ca_bundle = spec.tls.as_ref().map(|tls| tls.ca_bundle.clone());
-        Ok((Target::OpenAI { base_url, headers, ca_bundle, allowed_addresses }, keys))
+        Ok((Target::OpenAI { base_url, headers, ca_bundle, allowed_addresses, proxy }, keys))
     }
 
     fn header_value(&self, name: &ObjectName, header: &Header) -> Result<Secret, MissingSecret> {

@@ -293,6 +293,7 @@ fn manifests(world: &World) -> Manifests {
     let route = serde_json::from_value(route).expect("it is a route");
     let secret = BTreeMap::from([("api-key".to_owned(), Secret::new(CANARY.to_owned()))]);
     Manifests {
+        egress_proxy: None,
         root_namespace: world.root.clone(),
         namespaces: world.namespace_labels.clone(),
         providers: BTreeMap::from([(name.clone(), world.provider.clone())]),

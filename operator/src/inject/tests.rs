@@ -149,7 +149,11 @@ fn a_container_that_takes_the_sidecars_name_is_refused() {
     let mut commanded = injected(&pod());
     commanded["spec"]["initContainers"][0]["command"] = json!(["/app"]);
 
-    for pod in [named, altered, commanded] {
+    let mut led_astray = injected(&pod());
+    let env = &mut led_astray["spec"]["initContainers"][0]["env"];
+    env.as_array_mut().expect("a list").push(json!({"name": "LOTSE_OPERATOR_CA", "value": "another"}));
+
+    for pod in [named, altered, commanded, led_astray] {
         let Decision::Refuse(why) = decided(&pod) else { panic!("{:?}", decided(&pod)) };
         assert_eq!(why, "a container may not be named lotse-sidecar: the injector makes it; remove it from the pod");
     }
@@ -167,6 +171,8 @@ fn what_the_api_server_and_other_webhooks_add_is_no_spoof() {
     let mounts = ours["volumeMounts"].as_array_mut().expect("a list");
     mounts.push(json!({"name": "kube-api-access-x", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}));
     ours["env"].as_array_mut().expect("a list").push(json!({"name": "DD_AGENT_HOST", "value": "node"}));
+    ours["resources"]["limits"]["cpu"] = "500m".into();
+    ours["readinessProbe"] = json!({"httpGet": {"path": "/app-health/lotse-sidecar/readyz", "port": 15020}});
     pod["spec"]["volumes"][0]["projected"]["defaultMode"] = 420.into();
 
     assert_eq!(decided(&pod), Decision::Inject(Vec::new()));

@@ -62,7 +62,7 @@ class Install(unittest.TestCase):
         self.assertIn("Succeeded", said)
 
         manifest = harness.helm("get", "manifest", "lotse", "-n", SYSTEM)
-        difference = run("kubectl", "diff", "--server-side", "--field-manager", "helm", "--force-conflicts", "-n", SYSTEM, "-f", "-", stdin=manifest, check=False)
+        difference = run("kubectl", "diff", "--server-side", "--field-manager", "argocd-controller", "--force-conflicts", "-n", SYSTEM, "-f", "-", stdin=manifest, check=False)
         self.assertEqual(difference.strip(), "")
 
     def test_an_upgrade_fails_no_call(self):

@@ -35,7 +35,7 @@ const OPEN: &str = "x-kubernetes-preserve-unknown-fields";
 
 /// Keywords that a structural schema may have and that we have a use for. Not among them: nullable, oneOf, anyOf,
 /// allOf, not, title, $ref, uniqueItems, and additionalProperties that are no schema.
-const KEYWORDS: [&str; 22] = [
+const KEYWORDS: [&str; 23] = [
     "description",
     "type",
     "format",
@@ -57,6 +57,7 @@ const KEYWORDS: [&str; 22] = [
     OPEN,
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
+    "x-kubernetes-map-type",
     "x-kubernetes-validations",
 ];
 
