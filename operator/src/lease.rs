@@ -2,7 +2,9 @@
 //!
 //! Every claim carries the object's resourceVersion, so two replicas can't both win. Another's Lease has lapsed when it was
 //! seen unchanged for its whole duration by our own clock; clocks of different machines are never compared. Each time it is
-//! taken `leaseTransitions` grows, by the same holder too: it is the term that orders deliveries. Called by `control`.
+//! taken the term grows, by the same holder too: it orders deliveries. It is kept on the Lease, and is at least the time of
+//! day in seconds, because a Lease that was deleted or came from a backup must not send sidecars back in time: they would
+//! refuse whatever is older than what they hold. Called by `control`.
 
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use tokio::time::Instant;
 
 use crate::owner;
 
+/// On the Lease: the term.
+const TERM: &str = "lotse.dev/term";
 /// How long a Lease lasts when nobody renews it.
 const DURATION: Duration = Duration::from_secs(15);
 /// How long after its last renewal a holder still leads: less than the others wait.
@@ -99,26 +103,28 @@ impl Candidate {
 
     async fn attempt(&mut self) -> kube::Result<()> {
         let asked = Instant::now();
-        let Some(lease) = self.api.get_opt(&self.name).await? else {
-            let lease = Lease {
+        let Some(mut lease) = self.api.get_opt(&self.name).await? else {
+            let mut lease = Lease {
                 metadata: ObjectMeta {
                     name: Some(self.name.clone()),
                     owner_references: owner::find(&self.client).await.map(|owner| vec![owner]),
                     ..ObjectMeta::default()
                 },
-                spec: Some(self.claim(None)),
+                spec: None,
             };
+            self.claim(&mut lease);
             return self.claimed(self.api.create(&PostParams::default(), &lease).await, asked);
         };
         let spec = lease.spec.clone().unwrap_or_default();
         let is_ours = spec.holder_identity.as_deref() == Some(self.identity.as_str());
         if is_ours && self.held.is_some() {
-            return self.replace(lease, LeaseSpec { renew_time: Some(MicroTime((self.now)())), ..spec }, asked).await;
+            lease.spec = Some(LeaseSpec { renew_time: Some(MicroTime((self.now)())), ..spec });
+            return self.replace(lease, asked).await;
         }
         // Ours, but of a process before this one: it is gone, since a pod runs one of us at a time.
         if is_ours || self.has_lapsed(&lease, &spec) {
-            let claim = self.claim(Some(&spec));
-            return self.replace(lease, claim, asked).await;
+            self.claim(&mut lease);
+            return self.replace(lease, asked).await;
         }
         self.anybody.send_replace(true);
         if self.held.take().is_some() {
@@ -143,21 +149,25 @@ impl Candidate {
         }
     }
 
-    fn claim(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
-        let now = MicroTime((self.now)());
-        let transitions = before.map_or(1, |before| before.lease_transitions.unwrap_or_default().saturating_add(1));
-        LeaseSpec {
+    /// Makes a Lease ours, under a term later than any before.
+    fn claim(&self, lease: &mut Lease) {
+        let time = (self.now)();
+        let term = next_term(term_of(lease), time);
+        lease.metadata.annotations.get_or_insert_default().insert(TERM.to_owned(), term.to_string());
+        let now = MicroTime(time);
+        let before = lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or_default();
+        let transitions = before.saturating_add(1);
+        lease.spec = Some(LeaseSpec {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: Some(15),
             acquire_time: Some(now.clone()),
             renew_time: Some(now),
             lease_transitions: Some(transitions),
             ..LeaseSpec::default()
-        }
+        });
     }
 
-    async fn replace(&mut self, mut lease: Lease, spec: LeaseSpec, asked: Instant) -> kube::Result<()> {
-        lease.spec = Some(spec);
+    async fn replace(&mut self, lease: Lease, asked: Instant) -> kube::Result<()> {
         let written = self.api.replace(&self.name, &PostParams::default(), &lease).await;
         self.claimed(written, asked)
     }
@@ -165,8 +175,7 @@ impl Candidate {
     fn claimed(&mut self, written: kube::Result<Lease>, asked: Instant) -> kube::Result<()> {
         match written {
             Ok(lease) => {
-                let transitions = lease.spec.and_then(|spec| spec.lease_transitions).unwrap_or_default();
-                let term = u64::try_from(transitions).unwrap_or_default();
+                let term = term_of(&lease);
                 if self.held.is_none() {
                     tracing::info!(term, "this replica leads");
                 }
@@ -188,5 +197,31 @@ impl Candidate {
             self.api.replace(&self.name, &PostParams::default(), &lease).await?;
         }
         Ok(())
+    }
+}
+
+/// The term that a Lease was last taken under.
+fn term_of(lease: &Lease) -> u64 {
+    let noted = lease.metadata.annotations.as_ref().and_then(|annotations| annotations.get(TERM)?.parse().ok());
+    noted.unwrap_or_default()
+}
+
+/// A term after `before`, and not before `now`.
+fn next_term(before: u64, now: Timestamp) -> u64 {
+    (before + 1).max(u64::try_from(now.as_second()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_is_later_than_the_one_before_even_when_a_clock_is_wrong_and_later_than_those_of_a_lease_that_is_lost() {
+        let now: Timestamp = "2026-11-24T10:00:00Z".parse().expect("a time");
+        let seconds = now.as_second().unsigned_abs();
+
+        assert_eq!(next_term(0, now), seconds);
+        assert_eq!(next_term(seconds + 500, now), seconds + 501, "another replica's clock was ahead");
+        assert_eq!(term_of(&Lease::default()), 0);
     }
 }

@@ -126,7 +126,7 @@ class Inject(unittest.TestCase):
             "may be mounted by the container lotse-sidecar alone": {"containers": {"volumeMounts": [{"name": "mine", "mountPath": "/t"}]}, "volumes": [TOKEN]},
             "must have the image localhost/lotse-sidecar:test": {"volumes": [TOKEN], "initContainers": [{**OURS, "image": CLIENT}]},
             "must have no command": {"volumes": [TOKEN], "initContainers": [{**OURS, "command": ["/bin/sh"]}]},
-            "livenessProbe or exec probe": {"volumes": [TOKEN], "initContainers": [{**OURS, "startupProbe": {"exec": {"command": ["/bin/sh"]}}}]},
+            "envFrom or exec probe": {"volumes": [TOKEN], "initContainers": [{**OURS, "startupProbe": {"exec": {"command": ["/bin/sh"]}}}]},
             "must have the arguments": {"volumes": [TOKEN], "initContainers": [{**OURS, "args": ["run", "--admin", "0.0.0.0:1"]}]},
             "a container may not be named lotse-sidecar": {"containers": {"name": "lotse-sidecar"}},
         }

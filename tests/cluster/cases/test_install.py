@@ -1,5 +1,8 @@
 """Installing, upgrading and uninstalling, by Helm 3 and Helm 4, as a new user does it."""
 
+import os
+import re
+import subprocess
 import time
 import unittest
 
@@ -49,6 +52,34 @@ class Install(unittest.TestCase):
     def test_helm_3_installs_and_uninstalls_and_leaves_nothing_behind(self):
         self.from_nothing_to_the_first_answer("helm")
 
+    def test_the_readmes_commands_in_a_cluster_do_what_they_say(self):
+        if harness.is_installed():
+            harness.uninstall()
+            wait("nothing is left", lambda: nothing_is_left() == "", 60)
+        kubectl("delete", "namespace", "support", "--ignore-not-found", "--wait=true")
+        section = (harness.ROOT / "README.md").read_text().partition("## In a cluster")[2].partition("\n## ")[0]
+        commands = re.findall(r"^\$ (.*)$", section, re.MULTILINE)
+        self.assertGreaterEqual(len(commands), 7)
+        path = f"{harness.ROOT / 'target/image'}:{os.environ['PATH']}"
+        try:
+            for command in commands:
+                if command.startswith("helm install"):
+                    command += f" -f {harness.values_file()}"
+                if "pod/NAME" in command:
+                    support = Tenant.__new__(Tenant)
+                    support.name = "support"
+                    support.app("desk")
+                    command = command.replace("pod/NAME", "pod/desk")
+                if command.startswith("lotse status"):
+                    wait("every sidecar is current", lambda: harness.lotse("status"))
+                done = subprocess.run(["bash", "-c", command], cwd=harness.ROOT, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=180, check=False)
+                self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}{done.stderr}")
+            self.assertIn("virginia", done.stdout)
+        finally:
+            kubectl("delete", "dpol", "european-data", "-n", SYSTEM, "--ignore-not-found")
+            kubectl("delete", "mroute", "assistant", "-n", SYSTEM, "--ignore-not-found")
+            kubectl("delete", "namespace", "support", "--ignore-not-found", "--wait=false")
+
     def test_kubectl_apply_of_the_kinds_works_on_its_own(self):
         said = run("kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(harness.ROOT / "crds"), check=False)
 
@@ -58,12 +89,28 @@ class Install(unittest.TestCase):
 
     def test_the_release_tests_itself_and_applying_it_again_changes_nothing(self):
         harness.ensure_installed()
-        said = harness.helm("test", "lotse", "-n", SYSTEM, "--logs", "--timeout", "60s")
+        said = harness.helm("test", "lotse", "-n", SYSTEM, "--timeout", "60s")
         self.assertIn("Succeeded", said)
 
         manifest = harness.helm("get", "manifest", "lotse", "-n", SYSTEM)
         difference = run("kubectl", "diff", "--server-side", "--field-manager", "argocd-controller", "--force-conflicts", "-n", SYSTEM, "-f", "-", stdin=manifest, check=False)
         self.assertEqual(difference.strip(), "")
+
+    def test_a_pod_obeys_a_new_installation_as_it_did_the_one_before(self):
+        harness.ensure_installed()
+        tenant = Tenant("survivor")
+        harness.apply(harness.simulated("old", "Old."), harness.route("old", "gpt-4o", [{"model": "old"}], "survivor"))
+        app = tenant.app()
+        app.hears("gpt-4o", "Old.")
+
+        harness.uninstall()
+        wait("nothing is left", lambda: nothing_is_left() == "", 60)
+        self.assertEqual(app.says("gpt-4o"), "Old.")
+        harness.install()
+        harness.apply(harness.policy("everything", {"inferenceRegions": ["US"]}))
+
+        app.hears("gpt-4o", "policy_denied", 90)
+        harness.everything()
 
     def test_an_upgrade_fails_no_call(self):
         harness.ensure_installed()
