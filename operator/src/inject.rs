@@ -3,16 +3,19 @@
 //! Raw, because a typed pod loses what this build does not know, and only additions, so that nothing of the owner's is
 //! changed; the one exception is a NO_PROXY that lacks loopback. Done twice, it does nothing the second time: the API
 //! server calls again when another webhook has changed the pod. `admission` and `lotse inject` call it; `pods` asks
-//! [`is_injected`]. The container itself is `container`'s.
+//! [`is_injected`]. The container itself is `container`'s, what only looks like it `ours`'.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::labels::{INJECT, INJECTED, SIDECAR};
 
 mod container;
+mod ours;
 
 pub use container::Settings;
 use container::{NAME, VOLUME, container, volume};
+pub use ours::is_injected;
+use ours::{holds, is_ours};
 
 /// Containers of meshes. Ours comes after them: their proxy then starts before ours and outlives it, and carries what we
 /// send. They are given no base URL.
@@ -53,6 +56,8 @@ pub enum Skip {
     PortCollision(i64),
     /// It has a volume of the sidecar's name.
     VolumeCollision,
+    /// It is no pod that can be read.
+    Unsupported,
     /// It lives where nothing is injected.
     SystemNamespace(String),
 }
@@ -68,6 +73,7 @@ impl Skip {
             Self::Windows => "windows",
             Self::PortCollision(_) => "port_collision",
             Self::VolumeCollision => "volume_collision",
+            Self::Unsupported => "unsupported_object",
             Self::SystemNamespace(_) => "system_namespace",
         }
     }
@@ -90,6 +96,7 @@ impl Skip {
             Self::VolumeCollision => {
                 format!("no sidecar, because the pod has a volume `{VOLUME}` of its own; rename it")
             }
+            Self::Unsupported => "no sidecar, because the object has no pod's spec".to_owned(),
             Self::SystemNamespace(namespace) => {
                 format!("no sidecar, because nothing is injected in namespace {namespace}")
             }
@@ -99,53 +106,31 @@ impl Skip {
 
 /// What becomes of `pod` in `namespace`.
 pub fn inject(pod: &Value, namespace: &str, settings: &Settings) -> Decision {
-    if let Some(skip) = skip(pod, namespace, settings) {
-        return Decision::Skip(skip);
+    if SYSTEM.contains(&namespace) || namespace == settings.root_namespace {
+        return Decision::Skip(Skip::SystemNamespace(namespace.to_owned()));
     }
     let wanted = container(pod, settings);
-    let has_it = match containers(pod).find(|(_, container)| container["name"] == NAME) {
-        None => false,
-        Some(("initContainers", found)) if is_ours(found, &wanted) => true,
-        Some(_) => {
+    // First of all: a pod can't spoof by being one that is skipped.
+    let named: Vec<_> = containers(pod).filter(|(_, container)| container["name"] == NAME).collect();
+    let has_it = match named[..] {
+        [] => false,
+        [("initContainers", found)] if is_ours(found, &wanted) => true,
+        _ => {
             return Decision::Refuse(format!(
                 "a container may not be named {NAME}: the injector makes it; remove it from the pod"
             ));
         }
     };
-    let volume_wanted = volume();
-    match items(&pod["spec"]["volumes"]).find(|found| found["name"] == VOLUME) {
-        None => {}
-        Some(found) if holds(found, &volume_wanted) => {}
-        Some(_) => return Decision::Skip(Skip::VolumeCollision),
+    match skip(pod) {
+        Some(skip) => Decision::Skip(skip),
+        None => Decision::Inject(additions(pod, Some(&wanted).filter(|_| !has_it), settings)),
     }
-    let mut patch = Patch::default();
-    let spec = &pod["spec"];
-    if !items(&spec["volumes"]).any(|found| found["name"] == VOLUME) {
-        patch.append("/spec/volumes", &spec["volumes"], &volume_wanted);
-    }
-    // Paths of containers are of the pod as it is, so their environment comes before the list grows.
-    for field in ["initContainers", "containers"] {
-        for (at, container) in items(&spec[field]).enumerate() {
-            let name = container["name"].as_str().unwrap_or_default();
-            if name != NAME && !MESH.contains(&name) {
-                environment(&mut patch, &format!("/spec/{field}/{at}/env"), &container["env"]);
-            }
-        }
-    }
-    if !has_it {
-        patch.insert("/spec/initContainers", &spec["initContainers"], after_mesh(spec), &wanted);
-    }
-    let metadata = &pod["metadata"];
-    patch.set("/metadata/labels", &metadata["labels"], (SIDECAR, INJECTED));
-    let by = format!("{} {}", settings.version, settings.image);
-    patch.set("/metadata/annotations", &metadata["annotations"], ("lotse.dev/injected-by", &by));
-    Decision::Inject(patch.0)
 }
 
-fn skip(pod: &Value, namespace: &str, settings: &Settings) -> Option<Skip> {
+fn skip(pod: &Value) -> Option<Skip> {
     let spec = &pod["spec"];
-    if SYSTEM.contains(&namespace) || namespace == settings.root_namespace {
-        return Some(Skip::SystemNamespace(namespace.to_owned()));
+    if !spec.is_object() {
+        return Some(Skip::Unsupported);
     }
     match pod["metadata"]["labels"][INJECT].as_str() {
         None | Some("enabled") => {}
@@ -162,9 +147,44 @@ fn skip(pod: &Value, namespace: &str, settings: &Settings) -> Option<Skip> {
         return Some(Skip::Windows);
     }
     let foreign = containers(pod).filter(|(_, container)| container["name"] != NAME);
-    let mut ports = foreign.flat_map(|(_, container)| items(&container["ports"]));
-    let taken = ports.find_map(|port| port["containerPort"].as_i64().filter(|port| PORTS.contains(port)));
-    taken.map(Skip::PortCollision)
+    let mut ports = foreign
+        .flat_map(|(_, container)| items(&container["ports"]))
+        .flat_map(|port| [&port["containerPort"], &port["hostPort"]]);
+    if let Some(port) = ports.find_map(|port| port.as_i64().filter(|port| PORTS.contains(port))) {
+        return Some(Skip::PortCollision(port));
+    }
+    let mut namesakes = items(&spec["volumes"]).filter(|found| found["name"] == VOLUME);
+    namesakes.any(|found| !holds(found, &volume())).then_some(Skip::VolumeCollision)
+}
+
+/// What a pod lacks, with `sidecar` if it has none.
+fn additions(pod: &Value, sidecar: Option<&Value>, settings: &Settings) -> Vec<Value> {
+    let mut patch = Patch::default();
+    let spec = &pod["spec"];
+    if !items(&spec["volumes"]).any(|found| found["name"] == VOLUME) {
+        patch.append("/spec/volumes", &spec["volumes"], &volume());
+    }
+    // Paths of containers are of the pod as it is, so their environment comes before the list grows.
+    for field in ["initContainers", "containers"] {
+        for (at, container) in items(&spec[field]).enumerate().filter(|(_, container)| container.is_object()) {
+            let name = container["name"].as_str().unwrap_or_default();
+            if name != NAME && !MESH.contains(&name) {
+                environment(&mut patch, &format!("/spec/{field}/{at}/env"), container);
+            }
+        }
+    }
+    if let Some(sidecar) = sidecar {
+        patch.insert("/spec/initContainers", &spec["initContainers"], after_mesh(spec), sidecar);
+    }
+    let metadata = &pod["metadata"];
+    if !metadata.is_object() {
+        // The template of a Job may have none.
+        patch.0.push(json!({"op": "add", "path": "/metadata", "value": {}}));
+    }
+    patch.set("/metadata/labels", &metadata["labels"], (SIDECAR, INJECTED));
+    let by = format!("{} {}", settings.version, settings.image);
+    patch.set("/metadata/annotations", &metadata["annotations"], ("lotse.dev/injected-by", &by));
+    patch.0
 }
 
 /// Where ours goes among the init containers: behind the last of a mesh, else first.
@@ -178,9 +198,10 @@ fn after_mesh(spec: &Value) -> usize {
         .unwrap_or(0)
 }
 
-/// Leads an app's SDKs to the sidecar. What the container sets itself stays; what it takes from a ConfigMap by envFrom is
-/// overridden, as everything in `env` overrides it.
-fn environment(patch: &mut Patch, list: &str, env: &Value) {
+/// Leads an app's SDKs to the sidecar. What the container sets itself stays. What it takes by envFrom can't be seen, and is
+/// overridden, as everything in `env` overrides it: that calls go here is what the platform wants.
+fn environment(patch: &mut Patch, list: &str, container: &Value) {
+    let env = &container["env"];
     let mut missing = Vec::new();
     for (name, value) in [
         ("OPENAI_BASE_URL", "http://127.0.0.1:14141/v1"),
@@ -194,14 +215,20 @@ fn environment(patch: &mut Patch, list: &str, env: &Value) {
             missing.push(json!({"name": name, "value": value}));
         }
     }
+    let takes_more = items(&container["envFrom"]).next().is_some();
     for name in ["NO_PROXY", "no_proxy"] {
-        match items(env).enumerate().find(|(_, entry)| entry["name"] == name) {
+        // Of several the last counts.
+        match items(env).enumerate().filter(|(_, entry)| entry["name"] == name).last() {
+            // The kubelet puts in what envFrom says, or leaves the reference, a name that no host has.
+            None if takes_more => missing.push(json!({"name": name, "value": format!("$({name}),{LOOPBACK}")})),
             None => missing.push(json!({"name": name, "value": LOOPBACK})),
-            Some((at, entry)) => {
-                if let Some(longer) = entry["value"].as_str().and_then(with_loopback) {
-                    patch.0.push(json!({"op": "replace", "path": format!("{list}/{at}/value"), "value": longer}));
+            // An empty value is no field at all in what the API server writes, hence `add`.
+            Some((at, entry)) if entry["valueFrom"].is_null() => {
+                if let Some(longer) = with_loopback(entry["value"].as_str().unwrap_or_default()) {
+                    patch.0.push(json!({"op": "add", "path": format!("{list}/{at}/value"), "value": longer}));
                 }
             }
+            Some(_) => {}
         }
     }
     if missing.is_empty() {
@@ -274,77 +301,6 @@ fn containers(pod: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
     ["initContainers", "containers", "ephemeralContainers"]
         .into_iter()
         .flat_map(|field| items(&pod["spec"][field]).map(move |container| (field, container)))
-}
-
-/// Whether a container is the one that is wanted, in what says whose it is: image, arguments, place, and that it runs
-/// nothing else. The rest others may change: the API server mounts the service account's token, a LimitRange sets limits,
-/// meshes rewrite probes, webhooks set variables. The chart's admission policies judge the final state.
-fn is_ours(found: &Value, wanted: &Value) -> bool {
-    let same = ["name", "image", "args", "restartPolicy"].iter().all(|field| found.get(*field) == wanted.get(*field));
-    let has_all = |field: &str| items(&wanted[field]).all(|item| items(&found[field]).any(|found| holds(found, item)));
-    let is_foreign = |entry: &Value| {
-        let name = entry["name"].as_str().unwrap_or_default();
-        name.starts_with("LOTSE_") && !items(&wanted["env"]).any(|wanted| wanted == entry)
-    };
-    same && has_all("env")
-        && has_all("volumeMounts")
-        && !items(&found["env"]).any(is_foreign)
-        && runs_nothing_else(found)
-}
-
-/// Whether a container has nothing by which it would run something else than its image's program.
-fn runs_nothing_else(container: &Value) -> bool {
-    ["command", "lifecycle", "livenessProbe", "envFrom"].iter().all(|field| container.get(*field).is_none())
-}
-
-/// Whether `found` is what was `wanted`, with nothing beside it but what the API server adds by itself.
-fn holds(found: &Value, wanted: &Value) -> bool {
-    match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => {
-            let all = wanted.iter().all(|(key, value)| found.get(key).is_some_and(|found| holds(found, value)));
-            all && found.keys().all(|key| wanted.contains_key(key) || is_defaulted(key, found))
-        }
-        (Value::Array(found), Value::Array(wanted)) => {
-            found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, wanted)| holds(found, wanted))
-        }
-        _ => found == wanted,
-    }
-}
-
-/// What the API server adds to containers, probes and volumes, with the value that it adds.
-/// Source: Kubernetes API reference, "Default" of Container, Probe, HTTPGetAction and ProjectedVolumeSource.
-fn is_defaulted(key: &str, found: &Map<String, Value>) -> bool {
-    let defaults = json!({
-        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File", "imagePullPolicy": null,
-        "scheme": "HTTP", "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3,
-        "defaultMode": 420, "protocol": "TCP", "apiVersion": "v1", "resources": {}, "recursiveReadOnly": "Disabled",
-    });
-    defaults.get(key).is_some_and(|default| default.is_null() || found.get(key) == Some(default))
-}
-
-/// Whether a pod truly carries the sidecar that the injector makes: the second lock behind the admission policies. It
-/// must be a native sidecar without a command of its own, and the only one to have a token for the operator.
-pub fn is_injected(pod: &Value) -> bool {
-    let ours = |container: &Value| container["name"] == NAME;
-    let mut sidecars = containers(pod).filter(|(_, container)| ours(container));
-    let Some(("initContainers", sidecar)) = sidecars.next() else { return false };
-    let is_alone = sidecars.next().is_none();
-    let is_native = sidecar["restartPolicy"] == "Always";
-    let volumes: Vec<&str> = items(&pod["spec"]["volumes"])
-        .filter(|volume| projects_our_token(volume))
-        .filter_map(|volume| volume["name"].as_str())
-        .collect();
-    let mounts = |container: &Value| {
-        items(&container["volumeMounts"])
-            .any(|mount| mount["name"].as_str().is_some_and(|name| volumes.contains(&name)))
-    };
-    let only_ours_mounts = containers(pod).all(|(_, container)| ours(container) || !mounts(container));
-    is_alone && is_native && runs_nothing_else(sidecar) && !volumes.is_empty() && mounts(sidecar) && only_ours_mounts
-}
-
-fn projects_our_token(volume: &Value) -> bool {
-    items(&volume["projected"]["sources"])
-        .any(|source| source["serviceAccountToken"]["audience"] == lotse_crds::delivery::AUDIENCE)
 }
 
 /// Where the pod stands in an object that makes pods; nothing for other kinds.

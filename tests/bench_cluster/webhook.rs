@@ -33,22 +33,32 @@ pub(crate) async fn measure(client: &Client, per_second: u32, seconds: u32) -> a
         done??;
     }
     let after = buckets(client).await?;
-    let during: Vec<(f64, f64)> = after
+    let mut during: Vec<(f64, f64)> = after
         .iter()
         .map(|(bound, count)| (bound.parse().unwrap_or(f64::INFINITY), count - before.get(bound).unwrap_or(&0.0)))
         .collect();
-    let mut during = during;
     during.sort_by(|one, other| one.0.total_cmp(&other.0));
     let all = during.last().map_or(0.0, |(_, count)| *count);
-    let within = |part: f64| {
-        during.iter().find(|(_, count)| *count >= all * part).map_or(f64::INFINITY, |(bound, _)| bound * 1000.0)
-    };
     crate::say(&format!(
-        "the API server waits for the webhook, {per_second} pods/s: p50 ≤ {} ms, p99 ≤ {} ms ({all} reviews, bounds of its histogram)",
-        within(0.5),
-        within(0.99)
+        "the API server waits for the webhook, {per_second} pods/s: p50 {:.1} ms, p99 {:.1} ms ({all} reviews, by its histogram)",
+        quantile(&during, 0.5) * 1000.0,
+        quantile(&during, 0.99) * 1000.0
     ));
     Ok(())
+}
+
+/// The value below which a part of all lies, straight between the bounds of its bucket, as Prometheus' `histogram_quantile`
+/// has it. Buckets are cumulative and sorted.
+fn quantile(buckets: &[(f64, f64)], part: f64) -> f64 {
+    let rank = buckets.last().map_or(0.0, |(_, count)| count * part);
+    let (mut lower, mut below) = (0.0, 0.0);
+    for (bound, count) in buckets {
+        if *count >= rank && *count > below {
+            return if bound.is_finite() { lower + (bound - lower) * (rank - below) / (count - below) } else { lower };
+        }
+        (lower, below) = (*bound, *count);
+    }
+    lower
 }
 
 /// The counts of the API server's histogram, by upper bound.

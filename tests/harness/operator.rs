@@ -6,22 +6,27 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_body_util::channel::Channel;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use hyper::client::conn::http2;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use lotse_crds::name::{Labels, ObjectName, Workload};
 use lotse_operator::caller::Callers;
 use lotse_operator::pods::{PodRecord, Pods};
 use lotse_operator::publish::{Publisher, Standing};
 use lotse_operator::serve::{self, Endpoint};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
 
 use crate::authority::Authority;
 use crate::manifests::World;
@@ -148,6 +153,45 @@ impl Operator {
         #[expect(clippy::disallowed_methods, reason = "a harness is a shell")]
         let now = jiff::Timestamp::now();
         publisher.refresh(&manifests, now, &|uid| self.pods.get(uid));
+    }
+
+    /// What a sidecar that begins with this line is sent first, or the status that it is refused with.
+    pub async fn says_to(&self, first_line: &str) -> Result<Value, StatusCode> {
+        let mut roots = rustls::RootCertStore::empty();
+        for authority in CertificateDer::pem_slice_iter(self.authority.pem().as_bytes()) {
+            roots.add(authority.expect("PEM")).expect("an authority");
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("default versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let tcp = TcpStream::connect(self.address).await.expect("it listens");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.expect("it is believed");
+        let (mut requests, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.expect("it speaks HTTP/2");
+        tokio::spawn(connection);
+        let (mut says, body) = Channel::<Bytes>::new(2);
+        says.send_data(Bytes::from(format!("{first_line}\n"))).await.expect("there is room");
+        let request = Request::post(format!("https://localhost:{}/v1/follow", self.address.port()))
+            .header("authorization", "Bearer token-of-app-0")
+            .body(body)
+            .expect("a request");
+        let response = requests.send_request(request).await.expect("it answers");
+        if response.status() != StatusCode::OK {
+            return Err(response.status());
+        }
+        let mut body = response.into_body();
+        let mut said = Vec::new();
+        while !said.contains(&b'\n') {
+            let frame = body.frame().await.expect("there is more").expect("the stream holds");
+            said.extend_from_slice(&frame.into_data().unwrap_or_default());
+        }
+        let end = said.iter().position(|byte| *byte == b'\n').expect("it was looked for");
+        Ok(serde_json::from_slice(&said[..end]).expect("a line is JSON"))
     }
 
     /// How those who follow stand.

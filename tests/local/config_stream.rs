@@ -152,3 +152,35 @@ async fn the_authorities_given_at_injection_serve_until_there_is_a_file() {
 
     assert_eq!(sidecar.chat().await.status, 200);
 }
+
+#[tokio::test]
+async fn an_old_sidecar_that_would_read_over_a_restriction_gets_no_provider_and_is_told_why() {
+    let provider = FakeProvider::says("bonjour").await;
+    let operator = Operator::new().await;
+    operator.declares(&World::of(&[("paris", &provider)]));
+
+    let sent = operator.says_to(r#"{"hello": {"version": "0.0.9", "restrictions": ["inferenceRegions"]}}"#).await;
+
+    let tier = &sent.expect("it is let in")["delivery"]["snapshot"]["routes"][0]["tiers"][0];
+    assert_eq!(tier["candidates"], serde_json::json!([]));
+    assert_eq!(tier["refused"][0]["reasons"][0]["code"], "sidecar_too_old");
+}
+
+#[tokio::test]
+async fn what_is_no_hello_is_refused_and_nobody_else_is_disturbed() {
+    let provider = FakeProvider::says("bonjour").await;
+    let operator = Operator::new().await;
+    operator.declares(&World::of(&[("paris", &provider)]));
+    let sidecar = Sidecar::following(&operator).await;
+    operator.sees(&[Standing::Current]).await;
+
+    let garbage = ["garbage", "{}", r#"{"ack": {"epoch": {"term": 1, "counter": 1}, "outcome": "applied"}}"#];
+    for line in garbage {
+        assert_eq!(operator.says_to(line).await, Err(http::StatusCode::BAD_REQUEST), "{line}");
+    }
+    let endless = "x".repeat(100 * 1024);
+    assert_eq!(operator.says_to(&endless).await, Err(http::StatusCode::BAD_REQUEST));
+
+    operator.sees(&[Standing::Current]).await;
+    assert_eq!(sidecar.chat().await.status, 200);
+}

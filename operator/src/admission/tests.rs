@@ -136,7 +136,84 @@ fn what_is_no_review_is_a_bad_request_with_a_reason() {
     }
 }
 
+/// What the answer makes of the object.
+fn patched(object: &Value, answer: &Value) -> Value {
+    let patch = answer["response"]["patch"].as_str().expect("there is one");
+    let patch = base64::engine::general_purpose::STANDARD.decode(patch).expect("it is base64");
+    let patch: json_patch::Patch = serde_json::from_slice(&patch).expect("it is a patch");
+    let mut after = object.clone();
+    json_patch::patch(&mut after, &patch).expect("it applies");
+    after
+}
+
+#[test]
+fn the_patch_of_the_answer_makes_a_pod_that_is_recognised_and_left_alone() {
+    let after = patched(&pod(), &answered(&review(&pod())).0);
+
+    assert!(crate::inject::is_injected(&after));
+    let (answer, outcome, event) = answered(&review(&after));
+    assert_eq!((answer["response"].get("patch"), outcome, event), (None, "injected", None));
+}
+
+#[test]
+fn a_long_reason_is_cut_to_what_a_warning_may_hold() {
+    let mut pod = pod();
+    pod["metadata"]["labels"] = json!({"lotse.dev/inject": "ä".repeat(1000)});
+
+    let (answer, outcome, _) = answered(&review(&pod));
+
+    let warning = answer["response"]["warnings"][0].as_str().expect("there is one");
+    assert!(warning.chars().count() <= 256 && warning.contains("must be enabled or disabled"), "{warning}");
+    assert_eq!(outcome, "invalid_label");
+}
+
+/// Pieces that reviews are made of, and some that they are not.
+fn piece() -> impl Strategy<Value = Value> {
+    let container = json!({"name": "lotse-sidecar", "env": [{"name": "NO_PROXY"}], "volumeMounts": [{"mountPath": 1}]});
+    let sidecar = json!({"initContainers": [container], "containers": [container, 1, null]});
+    let pieces =
+        [Value::Null, json!([]), json!({}), json!(1), json!("CREATE"), json!(true), json!([{}, 1]), container, sidecar];
+    prop::sample::select(pieces.to_vec())
+}
+
 proptest! {
+    #[test]
+    fn a_review_with_another_piece_is_answered_with_its_uid_or_refused(
+        at in prop::sample::select(vec![
+            "/apiVersion", "/request", "/request/uid", "/request/kind", "/request/namespace", "/request/operation",
+            "/request/object", "/request/object/metadata", "/request/object/metadata/name", "/request/object/spec",
+            "/request/object/spec/containers", "/request/object/spec/containers/0", "/request/dryRun",
+        ]),
+        piece in piece(),
+    ) {
+        let mut review = review(&pod());
+        *review.pointer_mut(at).expect("it is there") = piece;
+
+        if let Answer::Review { body, .. } = answer(review.to_string().as_bytes(), &settings()) {
+            let answer: Value = serde_json::from_slice(&body).expect("it is JSON");
+            prop_assert_eq!(&answer["response"]["uid"], &review["request"]["uid"]);
+            if answer["response"].get("patch").is_some() {
+                patched(&review["request"]["object"], &answer);
+            }
+        }
+    }
+
+    #[test]
+    fn a_review_with_other_bytes_is_answered_or_refused(changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..6)) {
+        let mut bytes = review(&pod()).to_string().into_bytes();
+        let length = bytes.len();
+        for (at, byte) in changes {
+            bytes[at % length] = byte;
+        }
+
+        if let Answer::Review { body, .. } = answer(&bytes, &settings()) {
+            let answer: Value = serde_json::from_slice(&body).expect("it is JSON");
+            // Fields that nobody reads may hold what is no text.
+            let asked: Value = serde_json::from_str(&String::from_utf8_lossy(&bytes)).expect("it was read");
+            prop_assert_eq!(&answer["response"]["uid"], &asked["request"]["uid"]);
+        }
+    }
+
     #[test]
     fn no_bytes_bring_it_down(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = answer(&bytes, &settings());

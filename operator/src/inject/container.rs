@@ -10,7 +10,9 @@ use crate::settings::SidecarFlags;
 pub(super) const NAME: &str = "lotse-sidecar";
 /// The volume's name.
 pub(super) const VOLUME: &str = "lotse";
-/// Where it is mounted.
+/// Where the image has the sidecar's program.
+pub(super) const PROGRAM: &str = "/lotse-sidecar";
+/// Where the volume is mounted.
 const MOUNT: &str = "/var/run/lotse";
 
 /// What the sidecar's container is made of.
@@ -108,8 +110,26 @@ fn probe(path: &str, period: i32, failures: i32) -> Value {
     json!({"httpGet": {"path": path, "port": 14190}, "periodSeconds": period, "failureThreshold": failures})
 }
 
-/// A pod that is Guaranteed stays so: then ours, too, gets at most what it asks for.
+/// What ours asks for, and gets at most. A pod may have a budget as a whole, which its owner has shared out among the
+/// containers; what ours asked for would not fit in. It then lives on what they leave.
 fn resources(pod: &Value, settings: &Settings) -> Value {
+    let (mut requests, mut limits) = if is_guaranteed(pod) {
+        // A hundredth of a CPU would be throttled at the first call.
+        let bound = json!({"cpu": "250m", "memory": settings.memory_limit});
+        (bound.clone(), bound)
+    } else {
+        let requests = json!({"cpu": settings.cpu_request, "memory": settings.memory_request});
+        (requests, json!({"memory": settings.memory_limit}))
+    };
+    let budget = &pod["spec"]["resources"];
+    for own in [&mut requests, &mut limits].into_iter().filter_map(Value::as_object_mut) {
+        own.retain(|resource, _| ["requests", "limits"].iter().all(|field| budget[*field].get(resource).is_none()));
+    }
+    json!({"requests": requests, "limits": limits})
+}
+
+/// Whether the containers get exactly what they ask for. Such a pod stays so: ours then must, too.
+fn is_guaranteed(pod: &Value) -> bool {
     let is_bounded = |container: &Value| {
         let (limits, requests) = (&container["resources"]["limits"], &container["resources"]["requests"]);
         ["cpu", "memory"].iter().all(|resource| {
@@ -120,16 +140,7 @@ fn resources(pod: &Value, settings: &Settings) -> Value {
     let own = |container: &&Value| container["name"] != NAME;
     let mut containers =
         items(&pod["spec"]["containers"]).chain(items(&pod["spec"]["initContainers"])).filter(own).peekable();
-    let is_guaranteed = containers.peek().is_some() && containers.all(is_bounded);
-    if is_guaranteed {
-        // A hundredth of a CPU would be throttled at the first call.
-        let bound = json!({"cpu": "250m", "memory": settings.memory_limit});
-        return json!({"requests": bound, "limits": bound});
-    }
-    json!({
-        "requests": {"cpu": settings.cpu_request, "memory": settings.memory_request},
-        "limits": {"memory": settings.memory_limit},
-    })
+    containers.peek().is_some() && containers.all(is_bounded)
 }
 
 /// The volume: a token for the operator alone, and the authorities that may vouch for it. A ConfigMap that is not there

@@ -120,14 +120,22 @@ fn a_guaranteed_pod_stays_guaranteed() {
 
 #[test]
 fn what_can_not_have_a_sidecar_stays_as_it_is_and_says_why() {
-    let cases: [(Value, Skip); 8] = [
+    let cases: [(Value, Skip); 10] = [
+        (json!({"metadata": {}}), Skip::Unsupported),
         (json!({"spec": {"hostNetwork": true}}), Skip::HostNetwork),
-        (json!({"metadata": {"labels": {"lotse.dev/inject": "disabled"}}}), Skip::Disabled),
-        (json!({"metadata": {"labels": {"lotse.dev/inject": "yes"}}}), Skip::InvalidLabel("yes".to_owned())),
-        (json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}), Skip::MirrorPod),
+        (json!({"spec": {}, "metadata": {"labels": {"lotse.dev/inject": "disabled"}}}), Skip::Disabled),
+        (
+            json!({"spec": {}, "metadata": {"labels": {"lotse.dev/inject": "yes"}}}),
+            Skip::InvalidLabel("yes".to_owned()),
+        ),
+        (json!({"spec": {}, "metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}), Skip::MirrorPod),
         (json!({"spec": {"os": {"name": "windows"}}}), Skip::Windows),
         (json!({"spec": {"nodeSelector": {"kubernetes.io/os": "windows"}}}), Skip::Windows),
         (json!({"spec": {"containers": [{"ports": [{"containerPort": 14190}]}]}}), Skip::PortCollision(14190)),
+        (
+            json!({"spec": {"initContainers": [{"ports": [{"containerPort": 1, "hostPort": 14141}]}]}}),
+            Skip::PortCollision(14141),
+        ),
         (json!({"spec": {"volumes": [{"name": "lotse", "emptyDir": {}}]}}), Skip::VolumeCollision),
     ];
     for (pod, skip) in cases {
@@ -178,6 +186,180 @@ fn what_the_api_server_and_other_webhooks_add_is_no_spoof() {
     assert_eq!(decided(&pod), Decision::Inject(Vec::new()));
 }
 
+/// A pod with its sidecar, in which `alter` has had its way with the sidecar's container.
+fn altered(alter: fn(&mut Value)) -> Value {
+    let mut pod = injected(&pod());
+    alter(&mut pod["spec"]["initContainers"][0]);
+    pod
+}
+
+fn push(container: &mut Value, field: &str, item: Value) {
+    container[field].as_array_mut().expect("a list").push(item);
+}
+
+#[test]
+fn what_admission_plugins_change_in_the_sidecar_is_no_spoof() {
+    let changes: [fn(&mut Value); 5] = [
+        // LimitRanger, in a namespace with default limits.
+        |sidecar| sidecar["resources"]["limits"]["cpu"] = "500m".into(),
+        |sidecar| sidecar["resources"]["requests"]["ephemeral-storage"] = "1Gi".into(),
+        // AlwaysPullImages.
+        |sidecar| sidecar["imagePullPolicy"] = "Always".into(),
+        // OpenShift, which gives each namespace its user.
+        |sidecar| sidecar["securityContext"]["runAsUser"] = 1_000_680_000.into(),
+        // A webhook that gives every container an identity at a cloud.
+        |sidecar| {
+            let at = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
+            push(sidecar, "volumeMounts", json!({"name": "aws-iam-token", "mountPath": at, "readOnly": true}));
+        },
+    ];
+    for (at, change) in changes.into_iter().enumerate() {
+        let pod = altered(change);
+        assert_eq!(decided(&pod), Decision::Inject(Vec::new()), "change {at}");
+        assert!(is_injected(&pod), "change {at}");
+    }
+}
+
+#[test]
+fn a_guaranteed_pod_that_another_webhook_loosens_is_still_ours() {
+    let bound = json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1", "memory": "1Gi"}});
+    let mut pod = pod();
+    pod["spec"]["containers"][0]["resources"] = bound;
+    let mut pod = injected(&pod);
+    pod["spec"]["containers"].as_array_mut().expect("a list").push(json!({"name": "late"}));
+
+    let after = injected(&pod);
+
+    assert!(env(&after["spec"]["containers"][1], "OPENAI_BASE_URL").is_some());
+}
+
+#[test]
+fn a_pod_that_lotse_inject_has_made_without_authorities_is_ours() {
+    let unknowing = Settings { authorities: String::new(), ..settings() };
+    let mut pod = pod();
+    pod["spec"]["initContainers"] = json!([container::container(&pod, &unknowing)]);
+
+    assert!(matches!(decided(&pod), Decision::Inject(_)));
+}
+
+#[test]
+fn what_would_run_in_the_sidecars_place_is_refused_and_not_recognised() {
+    let spoofs: [fn(&mut Value); 9] = [
+        // Another program in the place of ours.
+        |sidecar| push(sidecar, "volumeMounts", json!({"name": "x", "mountPath": "/lotse-sidecar", "subPath": "x"})),
+        |sidecar| push(sidecar, "volumeMounts", json!({"name": "x", "mountPath": "/opt/.././/lotse-sidecar"})),
+        |sidecar| push(sidecar, "volumeMounts", json!({"name": "x", "mountPath": "lotse-sidecar/"})),
+        |sidecar| push(sidecar, "volumeMounts", json!({"name": "x", "mountPath": "/"})),
+        // The first may hold a link to the root, which the second then follows.
+        |sidecar| {
+            push(sidecar, "volumeMounts", json!({"name": "x", "mountPath": "/m"}));
+            push(sidecar, "volumeMounts", json!({"name": "x", "mountPath": "/m/link/lotse-sidecar", "subPath": "x"}));
+        },
+        // Another operator's authority.
+        |sidecar| push(sidecar, "volumeMounts", json!({"name": "x", "mountPath": "/var/run/lotse/ca.crt"})),
+        |sidecar| push(sidecar, "volumeMounts", json!({"name": "x", "mountPath": "/var"})),
+        // A program that is run beside ours.
+        |sidecar| sidecar["readinessProbe"] = json!({"exec": {"command": ["/x"]}}),
+        |sidecar| sidecar["startupProbe"] = json!({"exec": {"command": ["/x"]}}),
+    ];
+    for (at, spoof) in spoofs.into_iter().enumerate() {
+        let pod = altered(spoof);
+        assert!(matches!(decided(&pod), Decision::Refuse(_)), "spoof {at}");
+        assert!(!is_injected(&pod), "spoof {at}");
+    }
+}
+
+#[test]
+fn a_spoof_is_refused_in_a_pod_that_would_be_skipped_too() {
+    let mut pod = pod();
+    pod["metadata"]["labels"] = json!({"lotse.dev/inject": "disabled"});
+    pod["spec"]["hostNetwork"] = true.into();
+    pod["spec"]["containers"][0]["name"] = "lotse-sidecar".into();
+
+    assert!(matches!(decided(&pod), Decision::Refuse(_)));
+}
+
+#[test]
+fn an_empty_no_proxy_is_lengthened_too() {
+    let mut pod = pod();
+    // So the API server writes `value: ""`.
+    pod["spec"]["containers"][0]["env"] = json!([{"name": "NO_PROXY"}, {"name": "no_proxy", "value": ""}]);
+
+    let after = injected(&pod);
+
+    let app = &after["spec"]["containers"][0];
+    assert_eq!(env(app, "NO_PROXY"), Some("127.0.0.1,localhost,::1"));
+    assert_eq!(env(app, "no_proxy"), Some("127.0.0.1,localhost,::1"));
+    assert_eq!(decided(&after), Decision::Inject(Vec::new()));
+}
+
+#[test]
+fn of_two_no_proxies_the_one_that_counts_is_lengthened() {
+    let mut pod = pod();
+    pod["spec"]["containers"][0]["env"] =
+        json!([{"name": "NO_PROXY", "value": "first"}, {"name": "NO_PROXY", "value": "last"}]);
+
+    let after = injected(&pod);
+
+    let env = &after["spec"]["containers"][0]["env"];
+    assert_eq!((&env[0]["value"], &env[1]["value"]), (&json!("first"), &json!("last,127.0.0.1,localhost,::1")));
+}
+
+#[test]
+fn a_no_proxy_that_comes_from_elsewhere_is_kept() {
+    let mut pod = pod();
+    let source = json!({"configMapKeyRef": {"name": "proxy", "key": "none"}});
+    pod["spec"]["containers"][0]["env"] = json!([{"name": "NO_PROXY", "valueFrom": source}]);
+    pod["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "proxy"}}]);
+
+    let after = injected(&pod);
+
+    let app = &after["spec"]["containers"][0];
+    assert_eq!(app["env"][0], pod["spec"]["containers"][0]["env"][0]);
+    assert_eq!(env(app, "no_proxy"), Some("$(no_proxy),127.0.0.1,localhost,::1"));
+    assert_eq!(env(app, "OPENAI_BASE_URL"), Some("http://127.0.0.1:14141/v1"));
+    assert_eq!(decided(&after), Decision::Inject(Vec::new()));
+}
+
+#[test]
+fn a_template_without_metadata_gets_them() {
+    let after = injected(&json!({"spec": {"containers": [{"name": "app"}]}}));
+
+    assert_eq!(after["metadata"]["labels"]["lotse.dev/sidecar"], "injected");
+    assert!(after["metadata"]["annotations"]["lotse.dev/injected-by"].is_string());
+    assert_eq!(decided(&after), Decision::Inject(Vec::new()));
+}
+
+#[test]
+fn what_a_pod_asks_for_as_a_whole_is_left_to_its_owner() {
+    let mut pod = pod();
+    pod["spec"]["resources"] = json!({"requests": {"cpu": "1"}, "limits": {"memory": "128Mi"}});
+    let whole = injected(&pod)["spec"]["initContainers"][0]["resources"].clone();
+    pod["spec"]["resources"] = json!({"limits": {"cpu": "1"}});
+    let half = injected(&pod)["spec"]["initContainers"][0]["resources"].clone();
+
+    assert_eq!(whole, json!({"requests": {}, "limits": {}}));
+    assert_eq!(half, json!({"requests": {"memory": "32Mi"}, "limits": {"memory": "256Mi"}}));
+}
+
+#[test]
+fn a_large_pod_keeps_all_that_is_its_own() {
+    let apps = (0..50).map(|at| json!({"name": format!("app-{at}"), "args": ["x".repeat(20_000)]}));
+    let mut pod = json!({"metadata": {"generateName": "x-"}, "spec": {
+        "containers": apps.collect::<Value>(), "restartPolicy": "Never", "shareProcessNamespace": true,
+        "automountServiceAccountToken": false, "securityContext": {"fsGroup": 7}, "serviceAccountName": "own",
+    }});
+
+    let after = injected(&pod);
+
+    assert!(items(&after["spec"]["containers"]).all(|app| env(app, "OPENAI_BASE_URL").is_some()));
+    let mut rest = after["spec"].as_object().expect("a map").clone();
+    let own = pod["spec"].as_object_mut().expect("a map");
+    rest.retain(|field, _| !matches!(field.as_str(), "containers" | "initContainers" | "volumes"));
+    own.remove("containers");
+    assert_eq!(&rest, own);
+}
+
 #[test]
 fn a_container_that_another_webhook_adds_later_is_led_to_the_sidecar_too() {
     let mut pod = injected(&pod());
@@ -218,7 +400,7 @@ fn json() -> impl Strategy<Value = Value> {
 }
 
 fn container_list() -> impl Strategy<Value = Value> {
-    let env = prop::collection::vec(("(NO_PROXY|no_proxy|OPENAI_BASE_URL|X)", "[a-z,.*]{0,9}"), 0..3);
+    let env = prop::collection::vec(("(NO_PROXY|no_proxy|OPENAI_BASE_URL|X)", "[a-z,.* ]{0,9}"), 0..3);
     let one = ("(app|istio-proxy|linkerd-init|job)", env, any::<bool>(), json());
     prop::collection::vec(one, 0..4).prop_map(|containers| {
         let made = containers.into_iter().map(|(name, env, has_env, more)| {
@@ -252,21 +434,46 @@ fn any_pod() -> impl Strategy<Value = Value> {
     )
 }
 
-/// Everything of `before` is still in `after`, in order, but for longer NO_PROXYs.
-fn is_kept(before: &Value, after: &Value, path: &str) -> bool {
-    match (before, after) {
-        (Value::Object(before), Value::Object(after)) => before
-            .iter()
-            .all(|(key, value)| after.get(key).is_some_and(|kept| is_kept(value, kept, &format!("{path}/{key}")))),
-        (Value::Array(before), Value::Array(after)) => {
-            let mut rest = after.iter();
-            before.iter().all(|item| rest.any(|kept| is_kept(item, kept, path)))
+/// The pod `after`, without all that may have been added to `before`: if nothing else has changed, that is `before`.
+fn undone(before: &Value, after: &Value) -> Value {
+    let mut pod = after.clone();
+    for field in ["initContainers", "containers"] {
+        let Some(list) = pod["spec"].get_mut(field).and_then(Value::as_array_mut) else { continue };
+        list.retain(|container| container["name"] != "lotse-sidecar");
+        for (container, own) in list.iter_mut().zip(items(&before["spec"][field])) {
+            let Some(env) = container.get_mut("env").and_then(Value::as_array_mut) else { continue };
+            env.truncate(items(&own["env"]).count());
+            for (entry, own) in env.iter_mut().zip(items(&own["env"])) {
+                let (longer, value) = (entry["value"].as_str(), own["value"].as_str().unwrap_or_default());
+                let is_list = own["name"] == "NO_PROXY" || own["name"] == "no_proxy";
+                if is_list && longer.is_some_and(|longer| longer.starts_with(value.trim().trim_end_matches(','))) {
+                    *entry = own.clone();
+                }
+            }
+            if own.get("env").is_none() {
+                container.as_object_mut().expect("it is a container").remove("env");
+            }
         }
-        (Value::String(before), Value::String(after)) if path.ends_with("/env/value") => {
-            after.starts_with(before.trim().trim_end_matches(','))
-        }
-        _ => before == after,
     }
+    for (path, ours) in [("/spec/volumes", 1), ("/spec/initContainers", 0)] {
+        let list = pod.pointer_mut(path).and_then(Value::as_array_mut).expect("it is there now");
+        let all = list.len();
+        list.retain(|item| item["name"] != "lotse");
+        assert_eq!(all - list.len(), ours, "{path}");
+    }
+    for (path, key) in [("labels", "lotse.dev/sidecar"), ("annotations", "lotse.dev/injected-by")] {
+        let map = pod["metadata"][path].as_object_mut().expect("it is there now");
+        assert!(map.remove(key).is_some(), "{key}");
+    }
+    // What was made for ours goes, too.
+    for (parent, key) in
+        [("metadata", "labels"), ("metadata", "annotations"), ("spec", "volumes"), ("spec", "initContainers")]
+    {
+        if before[parent].get(key).is_none() {
+            pod[parent].as_object_mut().expect("it is there").remove(key);
+        }
+    }
+    pod
 }
 
 proptest! {
@@ -274,15 +481,23 @@ proptest! {
     fn nothing_of_the_owners_is_lost_and_the_second_time_nothing_is_left_to_do(pod in any_pod()) {
         let after = injected(&pod);
 
-        prop_assert!(is_kept(&pod, &after, ""), "{pod}\n{after}");
+        prop_assert_eq!(undone(&pod, &after), pod);
         prop_assert_eq!(decided(&after), Decision::Inject(Vec::new()));
         prop_assert!(is_injected(&after));
     }
 
     #[test]
-    fn whatever_a_pod_is_it_is_decided(pod in json()) {
-        let _ = decided(&pod);
-        let _ = decided(&json!({"spec": pod, "metadata": {"labels": pod}}));
+    fn whatever_a_pod_is_it_is_decided_and_its_patch_applies(pod in json()) {
+        for pod in [
+            pod.clone(),
+            json!({"spec": pod, "metadata": {"labels": pod}}),
+            json!({"spec": {"containers": pod, "initContainers": [pod]}, "metadata": pod}),
+            json!({"spec": {"containers": [{"env": [pod]}, {"env": pod, "ports": pod}], "volumes": [pod]}}),
+        ] {
+            if let Decision::Inject(_) = decided(&pod) {
+                prop_assert_eq!(decided(&injected(&pod)), Decision::Inject(Vec::new()), "{}", pod);
+            }
+        }
         let _ = is_injected(&json!({"spec": {"initContainers": [pod], "volumes": pod}}));
     }
 }

@@ -1,6 +1,8 @@
 """What breaks: the operator, the API server, certificates, a sidecar. Calls go on, and what was decided stays decided."""
 
+import json
 import os
+import subprocess
 import unittest
 
 from . import harness
@@ -72,6 +74,21 @@ class Faults(unittest.TestCase):
             kubectl("rollout", "status", "deployment/lotse-controller", "-n", SYSTEM, "--timeout=90s")
         self.app.hears("gpt-4o", "Calm.", 60)
 
+    @unittest.skipUnless(OURS, "the network of a given cluster is not ours to cut")
+    def test_a_leader_that_is_cut_off_from_the_api_server_gives_way(self):
+        first = wait("somebody leads", leader)
+        address = harness.get("pod", first)["status"]["podIP"]
+        load = Load(self.app, "gpt-4o")
+        node("cut", address, "10.96.0.1")
+        try:
+            wait("another leads", lambda: leader() not in ("", first), 60)
+            self.obeys(60)
+        finally:
+            node("mend")
+        seen = load.stop()
+
+        self.assertEqual(set(seen), {"Calm.", "Iowa."}, seen)
+
     @unittest.skipUnless(OURS, "the API server of a given cluster is not ours to stop")
     def test_the_api_server_and_etcd_restart(self):
         load = Load(self.app, "gpt-4o")
@@ -97,14 +114,23 @@ class Faults(unittest.TestCase):
         self.assertEqual(set(seen), {"Calm.", "Iowa."}, seen)
         self.tenant.app("fresh").hears("gpt-4o", "Iowa.")
 
-    def test_a_killed_sidecar_comes_back_and_its_pod_stays(self):
+    def test_a_sidecar_that_is_killed_in_a_stream_comes_back_and_its_pod_stays(self):
         name = self.tenant.app("killed")
         name.hears("gpt-4o", "Calm.")
+        slow = {"answer": "one two three four five six seven eight nine ten " * 20, "tokensPerSecond": 5}
+        apply(simulated("slow", "", simulated=slow), route("slow", "slow", [{"model": "slow", "provider": {"name": "slow", "namespace": SYSTEM}}], "faulty"))
+        wait("the slow model is there", lambda: "slow" in name.run("curl", "-s", "http://127.0.0.1:14141/v1/models"))
+        body = json.dumps({"model": "slow", "stream": True, "messages": []})
+        stream = subprocess.Popen(["kubectl", "exec", "killed", "-n", "faulty", "-c", "app", "--", "curl", "-sN", "-H", "content-type: application/json", "-d", body, "http://127.0.0.1:14141/v1/chat/completions"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertIn("data:", stream.stdout.readline())
         uid = name.uid()
         kill = "for p in /proc/[0-9]*; do if grep -q lotse-sidecar $p/cmdline 2>/dev/null && grep -qE \"%s\" $p/cgroup; then kill -9 ${p#/proc/}; fi; done" % uid.replace("-", "[-_]")
         if not OURS:
             self.skipTest("the processes of a given cluster's node are not here")
         run("bash", "-c", kill)
+        said, _ = stream.communicate(timeout=30)
+        self.assertNotEqual(stream.returncode, 0, "the app is told that its stream broke")
+        self.assertNotIn("[DONE]", said)
 
         wait("it has been restarted", lambda: harness.get("pod", "killed", "faulty")["status"]["initContainerStatuses"][0]["restartCount"] == 1)
         name.hears("gpt-4o", "Calm.")

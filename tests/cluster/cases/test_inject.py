@@ -168,6 +168,29 @@ class Inject(unittest.TestCase):
             kubectl("rollout", "status", "deployment/lotse-injector", "-n", harness.SYSTEM, "--timeout=90s")
         self.assertIn("unenforced/bare", harness.lotse("check", check=False))
 
+    def test_a_review_that_is_none_is_refused_and_nobody_else_disturbed(self):
+        app = Tenant("reviewing").app()
+
+        def says(data: str) -> str:
+            script = f"{data} | curl -sk -m 20 -o /dev/null -w '%{{http_code}}' -H content-type:application/json --data-binary @- https://lotse-injector.lotse-system.svc/mutate"
+            return app.run("sh", "-c", script, check=False)
+
+        self.assertEqual(says("echo garbage"), "400")
+        self.assertEqual(says("echo '{\"apiVersion\": \"admission.k8s.io/v1beta1\", \"kind\": \"AdmissionReview\"}'"), "400")
+        self.assertEqual(says("head -c 12000000 /dev/zero"), "413")
+        apply(self.tenant.pod("after", containers=self.restricted()))
+        self.assertIn("lotse-sidecar", kubectl("get", "pod", "after", "-n", "injected", "-o", "yaml"))
+
+    def test_the_sidecar_answers_on_both_loopback_addresses_and_on_no_other(self):
+        app = Tenant("both-loopbacks").app()
+        address = harness.get("pod", "app", "both-loopbacks")["status"]["podIP"]
+
+        def status(host: str) -> str:
+            return app.run("curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", f"http://{host}:14141/v1/models", check=False)
+
+        self.assertEqual([status(host) for host in ("127.0.0.1", "[::1]", "localhost")], ["200", "200", "200"])
+        self.assertTrue(status(address).startswith("000"), "the pod's address")
+
     def test_nothing_is_executed_in_the_sidecar(self):
         app = App(self.tenant, "small")
         apply(self.tenant.pod("small", containers=self.restricted()))
