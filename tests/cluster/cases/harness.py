@@ -89,6 +89,14 @@ def values_file(more: dict | None = None) -> str:
 def install(program: str = "helm", more: dict | None = None) -> None:
     helm("upgrade", "--install", "lotse", str(CHART), "-n", SYSTEM, "--create-namespace", "--wait", "--timeout", "120s",
          "-f", values_file(more), program=program)
+    wait("the API server reaches the injector", injects)
+
+
+def injects() -> bool:
+    """Whether a pod would get its sidecar now: a Service takes a moment to lead to what is ready."""
+    metadata = {"name": "trial", "namespace": "default", "labels": {"lotse.dev/inject": "enabled"}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [{"name": "app", "image": "none"}]}}
+    return "lotse-sidecar" in kubectl("create", "--dry-run=server", "-o", "yaml", "-f", "-", stdin=json.dumps(pod))
 
 
 def uninstall(program: str = "helm") -> None:

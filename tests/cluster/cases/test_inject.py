@@ -166,6 +166,7 @@ class Inject(unittest.TestCase):
         finally:
             kubectl("scale", "deployment/lotse-injector", "-n", harness.SYSTEM, "--replicas=2")
             kubectl("rollout", "status", "deployment/lotse-injector", "-n", harness.SYSTEM, "--timeout=90s")
+            wait("the API server reaches the injector", lambda: all(harness.injects() for _ in range(5)))
         self.assertIn("unenforced/bare", harness.lotse("check", check=False))
 
     def test_a_review_that_is_none_is_refused_and_nobody_else_disturbed(self):
