@@ -23,13 +23,16 @@ pub const PAGE: &str = "docs/findings.md";
 /// Writes every problem to `out`. False when there are errors.
 pub async fn run(flags: &Analyze, now: Timestamp, out: &mut dyn Write) -> Result<bool> {
     let now = flags.at.unwrap_or(now);
+    let mut undecodable = Vec::new();
     let read = if flags.files.is_empty() {
         let cluster = Cluster::connect(flags.cluster.context.as_deref(), &flags.cluster.root_namespace).await?;
-        Ok(cluster.manifests().await?)
+        let (manifests, broken) = cluster.manifests().await?;
+        undecodable = broken;
+        Ok(manifests)
     } else {
         read(&texts(&flags.files)?, &flags.cluster.root_namespace)
     };
-    let problems = problems(read, now);
+    let problems: Vec<Value> = undecodable.iter().map(finding).chain(problems(read, now)).collect();
     let errors = problems.iter().filter(|problem| problem["severity"] == "Error").count();
     match flags.output {
         Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&json!({"findings": problems}))?)?,

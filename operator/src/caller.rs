@@ -31,6 +31,8 @@ pub struct Callers {
     client: Client,
     pods: Arc<Pods>,
     verdicts: Mutex<HashMap<[u8; 32], (Instant, Verdict)>>,
+    /// What has been logged of each token.
+    told: Mutex<HashMap<[u8; 32], Refusal>>,
     reviews: Semaphore,
 }
 
@@ -67,16 +69,34 @@ pub enum Refusal {
 impl Callers {
     /// Asks the API server behind `client`, and knows `pods`.
     pub fn new(client: Client, pods: Arc<Pods>) -> Self {
-        Self { client, pods, verdicts: Mutex::default(), reviews: Semaphore::new(AT_ONCE) }
+        Self { client, pods, verdicts: Mutex::default(), told: Mutex::default(), reviews: Semaphore::new(AT_ONCE) }
     }
 
     /// The pod that holds a token.
     pub async fn identify(&self, token: Option<&str>) -> Result<PodRecord, Refusal> {
-        let token = token.filter(|token| !token.is_empty()).ok_or(Refusal::NoToken)?;
-        match self.verdict(token).await {
-            Verdict::Refused(refusal) => Err(refusal),
-            Verdict::Bound { account, pod, uid } => self.pod(&account, &pod, &uid).await,
+        let key: [u8; 32] = Sha256::digest(token.unwrap_or_default()).into();
+        let identified = match token.filter(|token| !token.is_empty()) {
+            None => Err(Refusal::NoToken),
+            Some(token) => match self.verdict(key, token).await {
+                Verdict::Refused(refusal) => Err(refusal),
+                Verdict::Bound { account, pod, uid } => self.pod(&account, &pod, &uid).await,
+            },
+        };
+        if let Err(refusal) = &identified
+            && self.is_news(key, refusal)
+        {
+            tracing::warn!(reason = %refusal, "a caller is refused; it is not told again of this token");
         }
+        identified
+    }
+
+    /// Whether a refusal of this token has not been logged yet.
+    fn is_news(&self, key: [u8; 32], refusal: &Refusal) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= MOST_REMEMBERED {
+            told.clear();
+        }
+        told.insert(key, refusal.clone()).as_ref() != Some(refusal)
     }
 
     async fn pod(&self, account: &str, name: &str, uid: &str) -> Result<PodRecord, Refusal> {
@@ -96,8 +116,7 @@ impl Callers {
         if pod.injected { Ok(pod) } else { Err(Refusal::NotInjected) }
     }
 
-    async fn verdict(&self, token: &str) -> Verdict {
-        let key: [u8; 32] = Sha256::digest(token).into();
+    async fn verdict(&self, key: [u8; 32], token: &str) -> Verdict {
         if let Some(verdict) = self.remembered(&key) {
             return verdict;
         }
@@ -113,9 +132,6 @@ impl Callers {
                 return Verdict::Refused(Refusal::Unavailable);
             }
         };
-        if let Verdict::Refused(refusal) = &verdict {
-            tracing::warn!(reason = %refusal, "a caller is refused");
-        }
         self.remember(key, verdict.clone());
         verdict
     }

@@ -10,8 +10,9 @@ use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::ListParams;
 use kube::config::KubeConfigOptions;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::{Api, Client, Config, Resource, ResourceExt as _};
-use lotse_crds::manifests::{DeclaredRoute, Manifests};
+use kube::{Api, Client, Config, Resource};
+use lotse_crds::finding::Finding;
+use lotse_crds::manifests::Manifests;
 use lotse_crds::name::{ObjectName, Workload};
 use lotse_crds::policy::DataPolicy;
 use lotse_crds::provider::LLMProvider;
@@ -21,6 +22,7 @@ use lotse_crds::status::Truth;
 use lotse_crds::survey;
 use serde::Deserialize;
 
+use crate::declare::{self, name_of};
 use crate::labels::LEADER;
 
 /// The port of the controller's loopback admin.
@@ -70,44 +72,35 @@ impl Cluster {
         Ok(Self { client, root: root.to_owned() })
     }
 
-    /// All that is declared. Credentials count as there unless the provider's status says that they are not.
-    pub async fn manifests(&self) -> Result<Manifests> {
+    /// All that is declared, and the objects that can't be decoded. Credentials count as there unless the provider's
+    /// status says that they are not.
+    pub async fn manifests(&self) -> Result<(Manifests, Vec<Finding>)> {
         let mut manifests = Manifests { root_namespace: self.root.clone(), ..Manifests::default() };
+        let mut undecodable = Vec::new();
         for namespace in self.list::<PartialObjectMeta<Namespace>>().await? {
-            manifests.namespaces.insert(namespace.name_any(), namespace.labels().clone());
+            declare::namespace(&mut manifests, &namespace);
         }
         for object in self.list::<DeserializeGuard<LLMProvider>>().await? {
-            if let Ok(provider) = object.0 {
-                let name = name_of(&provider);
-                let unresolved = provider
-                    .status
-                    .iter()
-                    .flat_map(|status| &status.conditions)
-                    .any(|condition| condition.reason == "CredentialsNotFound" && condition.status == Truth::False);
-                if !unresolved {
-                    for reference in survey::secret_refs(&provider.spec) {
-                        let secret = ObjectName::new(&name.namespace, &reference.name);
-                        let values = manifests.secrets.entry(secret).or_default();
-                        values.insert(reference.key.clone(), Secret::new("not read".to_owned()));
-                    }
-                }
-                manifests.providers.insert(name, provider.spec);
+            undecodable.extend(declare::provider(&mut manifests, &object));
+            let Ok(provider) = &object.0 else { continue };
+            let conditions = provider.status.iter().flat_map(|status| &status.conditions);
+            let mut lacking = conditions.filter(|condition| condition.reason == "CredentialsNotFound");
+            if lacking.any(|condition| condition.status == Truth::False) {
+                continue;
+            }
+            for reference in survey::secret_refs(&provider.spec) {
+                let secret = ObjectName::new(name_of(provider).namespace, &reference.name);
+                let values = manifests.secrets.entry(secret).or_default();
+                values.insert(reference.key.clone(), Secret::new("not read".to_owned()));
             }
         }
         for object in self.list::<DeserializeGuard<ModelRoute>>().await? {
-            if let Ok(route) = object.0 {
-                let created = route.metadata.creation_timestamp.as_ref().map(|time| time.0);
-                manifests.routes.insert(name_of(&route), DeclaredRoute { created, spec: route.spec });
-            }
+            undecodable.extend(declare::route(&mut manifests, &object));
         }
         for object in self.list::<DeserializeGuard<DataPolicy>>().await? {
-            let name = name_of(&object);
-            match object.0 {
-                Ok(policy) => drop(manifests.policies.insert(name, policy.spec)),
-                Err(broken) => drop(manifests.unreadable_policies.insert(name, broken.error)),
-            }
+            declare::policy(&mut manifests, &object);
         }
-        Ok(manifests)
+        Ok((manifests, undecodable))
     }
 
     async fn list<K>(&self) -> Result<Vec<K>>
@@ -155,9 +148,4 @@ impl Cluster {
         }
         Ok(serde_json::from_slice::<Answer>(&body).context("the controller's answer can't be read")?.sidecars)
     }
-}
-
-fn name_of<K: Resource>(object: &K) -> ObjectName {
-    let meta = object.meta();
-    ObjectName::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }

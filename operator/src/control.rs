@@ -16,11 +16,12 @@ use lotse_crds::residency::utc_day;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::caller::Callers;
 use crate::certificates::{Keeper, tls};
 use crate::gather::{self, Gathered};
-use crate::labels::{CONTROLLER, INJECT, LEADER};
+use crate::labels::{CONTROLLER, LEADER};
 use crate::lease::Candidate;
 use crate::metrics::Metrics;
 use crate::plain::{self, Page, Pages};
@@ -33,7 +34,7 @@ use crate::settings::{CertificateSource, Control};
 const QUIET: Duration = Duration::from_millis(25);
 /// How long status waits after a change, so that acknowledgements come first.
 const STATUS_AFTER: Duration = Duration::from_secs(1);
-/// How often certificates and the bundle's copies are looked at, besides at each change.
+/// How often certificates are looked at; the bundle's copies also at each change.
 const KEEP: Duration = Duration::from_secs(15);
 
 /// Why the controller can't go on.
@@ -127,26 +128,29 @@ async fn follow_terms(replica: &Arc<Replica>, mut terms: watch::Receiver<Option<
             continue;
         };
         let publisher = Arc::new(Publisher::new(term));
-        let led = lead(replica, &publisher);
+        let mut tasks = JoinSet::new();
         tokio::select! {
-            () = led => {}
+            () = lead(replica, &publisher, &mut tasks) => {}
             _ = terms.wait_for(|now| *now != Some(term)) => {}
         }
-        // First nobody new is let in, then those who follow are sent on to whoever leads next.
+        // First nobody new is let in, then those who follow are sent on to whoever leads next. A task that is compiling
+        // ends when it has; what it publishes then is taken back, and a closed publisher gives nothing anyway.
         replica.publisher.send_replace(None);
         publisher.close();
+        tasks.shutdown().await;
+        replica.publisher.send_replace(None);
+        replica.compiled.send_replace(None);
         replica.leading.send_replace(Leading::No);
         mark_follower(replica).await;
         tracing::info!(term, "this replica leads no more");
     }
 }
 
-/// Leads. Ends only by being dropped.
-async fn lead(replica: &Arc<Replica>, publisher: &Arc<Publisher>) {
+/// Leads, by these tasks. Ends only by being dropped.
+async fn lead(replica: &Arc<Replica>, publisher: &Arc<Publisher>, tasks: &mut JoinSet<()>) {
     replica.leading.send_replace(Leading::Begun);
     replica.gathered.ready().await;
     let (kept, mut is_kept) = watch::channel(false);
-    let mut tasks = JoinSet::new();
     tasks.spawn(keep(replica.clone(), kept));
     tasks.spawn(compile(replica.clone(), publisher.clone()));
     tasks.spawn(report(replica.clone(), publisher.clone()));
@@ -219,28 +223,31 @@ async fn keep(replica: Arc<Replica>, kept: watch::Sender<bool>) {
     let mut changes = replica.gathered.changes();
     let mut bundle = replica.bundle.clone();
     let mut rounds: u32 = 0;
+    let mut due = Instant::now();
     loop {
-        match keeper.keep((replica.now)()).await {
-            Ok(()) => drop(kept.send_replace(true)),
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "can't keep certificates; it will be tried again"
-                );
+        // Pods come and go all the time; certificates do not.
+        if Instant::now() >= due || bundle.has_changed().unwrap_or(true) {
+            due = Instant::now() + KEEP;
+            rounds = rounds.wrapping_add(1);
+            match keeper.keep((replica.now)()).await {
+                Ok(()) => drop(kept.send_replace(true)),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "can't keep certificates; it will be tried again");
+                }
+            }
+            if rounds.is_multiple_of(40) {
+                keeper.forget();
             }
         }
         let believed = bundle.borrow_and_update().clone();
         if let Err(error) = keeper.spread(&namespaces(&replica), &believed).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "can't spread the bundle; it will be tried again");
         }
-        rounds = rounds.wrapping_add(1);
-        if rounds.is_multiple_of(40) {
-            keeper.forget();
-        }
         tokio::select! {
             told = changes.changed() => if told.is_err() { return },
-            told = bundle.changed() => if told.is_err() { return },
-            () = tokio::time::sleep(KEEP) => {}
+            told = bundle.changed() => if told.is_err() { return } else { bundle.mark_changed() },
+            () = tokio::time::sleep_until(due) => {}
         }
         tokio::time::sleep(QUIET).await;
     }
@@ -248,10 +255,7 @@ async fn keep(replica: Arc<Replica>, kept: watch::Sender<bool>) {
 
 /// The namespaces in which sidecars are, or may soon be.
 fn namespaces(replica: &Replica) -> Vec<String> {
-    let manifests = replica.gathered.manifests();
-    let enabled =
-        manifests.namespaces.into_iter().filter(|(_, labels)| labels.get(INJECT).is_some_and(|v| v == "enabled"));
-    let mut namespaces: BTreeSet<String> = enabled.map(|(name, _)| name).collect();
+    let mut namespaces = replica.gathered.enabled_namespaces();
     namespaces.extend(replica.gathered.pods.all().into_iter().map(|pod| pod.name.namespace));
     namespaces.into_iter().collect()
 }

@@ -67,7 +67,8 @@ async fn declared(flags: &Explain) -> Result<(Manifests, Workload)> {
         (Some(path), _) => Ok((folder::manifests(path, &flags.root_namespace)?, flags.workload())),
         (None, Some(pod)) => {
             let cluster = Cluster::connect(flags.context.as_deref(), &flags.root_namespace).await?;
-            Ok((cluster.manifests().await?, cluster.workload(&flags.namespace, pod).await?))
+            let (manifests, _) = cluster.manifests().await?;
+            Ok((manifests, cluster.workload(&flags.namespace, pod).await?))
         }
         (None, None) => bail!("--manifests must name a folder, or --from a pod"),
     }

@@ -19,7 +19,7 @@ use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use lotse_crds::finding::Kind;
-use lotse_crds::manifests::{DeclaredRoute, Manifests};
+use lotse_crds::manifests::Manifests;
 use lotse_crds::name::ObjectName;
 use lotse_crds::policy::DataPolicy;
 use lotse_crds::provider::{EgressProxy, LLMProvider};
@@ -29,6 +29,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::declare::{self, name_of};
 use crate::labels;
 use crate::pods::{PodRecord, Pods};
 use crate::settings::Control;
@@ -116,32 +117,34 @@ impl Gathered {
         let mut manifests =
             Manifests { root_namespace: self.root_namespace.clone(), egress_proxy, ..Manifests::default() };
         for namespace in self.namespaces.state() {
-            manifests.namespaces.insert(namespace.name_any(), namespace.labels().clone());
+            declare::namespace(&mut manifests, namespace.as_ref());
         }
+        // What can't be decoded is told in its own status.
         for object in self.providers.state() {
-            if let Ok(provider) = &object.0 {
-                manifests.providers.insert(name_of(provider), provider.spec.clone());
-            }
+            drop(declare::provider(&mut manifests, &object));
         }
         for object in self.routes.state() {
-            if let Ok(route) = &object.0 {
-                let created = route.metadata.creation_timestamp.as_ref().map(|time| time.0);
-                manifests.routes.insert(name_of(route), DeclaredRoute { created, spec: route.spec.clone() });
-            }
+            drop(declare::route(&mut manifests, &object));
         }
         for object in self.policies.state() {
-            match &object.0 {
-                Ok(policy) => drop(manifests.policies.insert(name_of(policy), policy.spec.clone())),
-                Err(broken) => {
-                    let name = name_of(object.as_ref());
-                    manifests.unreadable_policies.insert(name, broken.error.clone());
-                }
-            }
+            declare::policy(&mut manifests, &object);
         }
         for secret in self.secrets.iter().flat_map(Store::state) {
             manifests.secrets.insert(name_of(secret.as_ref()), values(&secret));
         }
         manifests
+    }
+
+    /// The namespaces whose pods get sidecars.
+    pub fn enabled_namespaces(&self) -> BTreeSet<String> {
+        let is_enabled =
+            |labels: &BTreeMap<String, String>| labels.get(labels::INJECT).is_some_and(|on| on == "enabled");
+        let namespaces = self.namespaces.state();
+        namespaces
+            .iter()
+            .filter(|namespace| is_enabled(namespace.labels()))
+            .map(|namespace| namespace.name_any())
+            .collect()
     }
 
     /// All objects of the three kinds, as far as their status needs them.
@@ -171,11 +174,6 @@ fn collect<K>(
         };
         all.insert((kind, name_of(object.as_ref())), declared);
     }
-}
-
-fn name_of<K: Resource>(object: &K) -> ObjectName {
-    let meta = object.meta();
-    ObjectName::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }
 
 fn values(secret: &KubeSecret) -> BTreeMap<String, Secret> {

@@ -123,6 +123,7 @@ impl Candidate {
         }
         // Ours, but of a process before this one: it is gone, since a pod runs one of us at a time.
         if is_ours || self.has_lapsed(&lease, &spec) {
+            self.anybody.send_replace(false);
             self.claim(&mut lease);
             return self.replace(lease, asked).await;
         }

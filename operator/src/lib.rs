@@ -18,6 +18,7 @@ pub mod check;
 pub mod cluster;
 pub mod conditions;
 pub mod control;
+pub mod declare;
 pub mod explain;
 pub mod folder;
 pub mod gather;

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// What is answered.
 pub struct Page {
@@ -57,13 +57,23 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
+/// The next connection. Out of file descriptors, most likely, others are given time to end.
+pub async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(%error, "can't accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
 /// Answers until the task is dropped.
 pub async fn serve(listener: TcpListener, pages: Pages) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
+        let stream = accept(&listener).await;
         let pages = pages.clone();
         tokio::spawn(async move {
             let answering = service_fn(move |request: Request<Incoming>| {

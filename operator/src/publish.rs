@@ -14,6 +14,7 @@ use lotse_crds::finding::Finding;
 use lotse_crds::manifests::Manifests;
 use lotse_crds::name::Workload;
 use lotse_crds::restriction;
+use lotse_crds::secret::Secret;
 use lotse_crds::snapshot::{Keys, Reason, Refused, Revision, Snapshot};
 use tokio::sync::watch;
 
@@ -82,9 +83,13 @@ pub struct Publisher {
 
 #[derive(Default)]
 struct State {
+    /// Leadership has ended; nothing more is published under this term.
+    closed: bool,
     counter: u64,
     manifests: Option<(Arc<Manifests>, Timestamp)>,
     offers: HashMap<String, Arc<Offer>>,
+    /// What is compiled for nobody who follows: status asks for it again and again.
+    surveyed: HashMap<String, Arc<Offer>>,
     streams: BTreeMap<u64, Stream>,
     next_stream: u64,
 }
@@ -120,8 +125,8 @@ impl Offer {
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        let value = |keys: &Keys| keys.values().map(|secret| secret.reveal().to_owned()).collect::<Vec<_>>();
-        self.revision == other.revision && value(&self.keys) == value(&other.keys)
+        let (ours, theirs) = (self.keys.values().map(Secret::reveal), other.keys.values().map(Secret::reveal));
+        self.revision == other.revision && ours.eq(theirs)
     }
 
     /// What a sidecar of these abilities is sent, and what it lacks. One that would read over a restriction gets no
@@ -170,7 +175,11 @@ impl Publisher {
     pub fn refresh(&self, manifests: &Arc<Manifests>, now: Timestamp, pod: &dyn Fn(&str) -> Option<PodRecord>) {
         let workloads: HashMap<String, Workload> = {
             let mut state = self.state();
+            if state.closed {
+                return;
+            }
             state.manifests = Some((manifests.clone(), now));
+            state.surveyed.clear();
             state.streams.retain(|_, stream| match pod(&stream.pod.uid) {
                 Some(pod) => {
                     stream.pod = pod;
@@ -186,6 +195,9 @@ impl Publisher {
             .map(|(key, workload)| (key, Offer::new(compile(manifests, &workload, now))))
             .collect();
         let mut state = self.state();
+        if state.closed {
+            return;
+        }
         for (key, offer) in fresh {
             let is_known = state.offers.get(&key).is_some_and(|known| known.is_same(&offer));
             if !is_known {
@@ -230,10 +242,7 @@ impl Publisher {
 
     /// Ends all streams: this replica leads no more.
     pub fn close(&self) {
-        let mut state = self.state();
-        state.manifests = None;
-        state.streams.clear();
-        state.offers.clear();
+        *self.state() = State { closed: true, ..State::default() };
     }
 
     /// Told whenever somebody begins or ceases to follow, or acknowledges.
@@ -246,13 +255,21 @@ impl Publisher {
         self.state().streams.values().map(Stream::sidecar).collect()
     }
 
-    /// What the manifests mean for a workload, compiled as for those who follow.
-    pub fn offer(&self, manifests: &Manifests, workload: &Workload, now: Timestamp) -> Arc<Offer> {
+    /// What the manifests mean for a workload, compiled as for those who follow, once for each compile.
+    pub fn offer(&self, manifests: &Arc<Manifests>, workload: &Workload, now: Timestamp) -> Arc<Offer> {
         let (key, workload) = keyed(manifests, workload);
-        if let Some(offer) = self.state().offers.get(&key) {
+        let state = self.state();
+        if let Some(offer) = state.offers.get(&key).or_else(|| state.surveyed.get(&key)) {
             return offer.clone();
         }
-        Arc::new(Offer::new(compile(manifests, &workload, now)))
+        drop(state);
+        let offer = Arc::new(Offer::new(compile(manifests, &workload, now)));
+        let mut state = self.state();
+        // They may have changed meanwhile, and what was made of others must not stay.
+        if state.manifests.as_ref().is_some_and(|(current, _)| Arc::ptr_eq(current, manifests)) {
+            state.surveyed.insert(key, offer.clone());
+        }
+        offer
     }
 }
 

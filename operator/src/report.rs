@@ -49,7 +49,7 @@ pub struct Sources<'a> {
     /// What is published.
     pub publisher: &'a Publisher,
     /// What was declared when it was last compiled.
-    pub manifests: &'a Manifests,
+    pub manifests: &'a Arc<Manifests>,
     /// The time.
     pub now: Timestamp,
 }
@@ -184,7 +184,12 @@ fn said(sources: &Sources<'_>, undecodable: &BTreeMap<Object, String>) -> BTreeM
 }
 
 /// Those who follow, and those who should and don't.
-pub fn sidecars(gathered: &Gathered, publisher: &Publisher, manifests: &Manifests, now: Timestamp) -> Vec<Sidecar> {
+pub fn sidecars(
+    gathered: &Gathered,
+    publisher: &Publisher,
+    manifests: &Arc<Manifests>,
+    now: Timestamp,
+) -> Vec<Sidecar> {
     let mut sidecars = publisher.sidecars();
     let heard: BTreeSet<String> = sidecars.iter().map(|sidecar| sidecar.pod.uid.clone()).collect();
     let silent = gathered.pods.all().into_iter().filter(|pod| pod.injected && pod.alive && !heard.contains(&pod.uid));

@@ -22,18 +22,21 @@ use lotse_crds::delivery::{
     FromOperator, FromSidecar, HEARTBEAT_SECONDS, Heartbeat, Hello, LONGEST_ACK, Lines, PATH, delivery_line, line,
 };
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::caller::{Callers, Refusal};
+use crate::plain;
 use crate::pods::PodRecord;
 use crate::publish::{Following, Publisher, Sent};
 
 /// How long a handshake, a head and a Hello may take, each.
 const STEP: Duration = Duration::from_secs(10);
 /// How many handshakes go on at once; more wait.
-const HANDSHAKES: usize = 64;
+const HANDSHAKES: usize = 256;
+/// How long a connection may be there without anybody following on it.
+const IDLE: Duration = Duration::from_secs(20);
 /// How long a sidecar may take to read what it is sent. Then it is no longer kept waiting for, and comes again.
 const SLOWEST_READ: Duration = Duration::from_secs(20);
 /// How long a stream lasts at most: tokens are renewed, and streams find a new leader's pod evenly.
@@ -65,20 +68,15 @@ pub async fn accept(listener: TcpListener, tls: TlsAcceptor, endpoint: Arc<Endpo
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     loop {
         let Ok(turn) = handshakes.clone().acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "can't accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
+        let stream = plain::accept(&listener).await;
         let (tls, endpoint) = (tls.clone(), endpoint.clone());
         tokio::spawn(async move {
             // A handshake that fails is a scanner or a probe; who matters comes again and says why.
             let Ok(Ok(stream)) = timeout(STEP, tls.accept(stream)).await else { return };
             drop(turn);
-            let answering = service_fn(move |request| answer(endpoint.clone(), request));
+            let follows = Arc::new(Notify::new());
+            let told = follows.clone();
+            let answering = service_fn(move |request| answer(endpoint.clone(), told.clone(), request));
             let connection = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .initial_stream_window_size(WINDOW)
@@ -89,15 +87,29 @@ pub async fn accept(listener: TcpListener, tls: TlsAcceptor, endpoint: Arc<Endpo
                 .keep_alive_interval(Some(Duration::from_secs(15)))
                 .keep_alive_timeout(Duration::from_secs(20))
                 .serve_connection(TokioIo::new(stream), answering);
+            let mut connection = std::pin::pin!(connection);
+            // Whoever does not follow is not kept: a connection costs memory, and anybody can make one.
+            tokio::select! {
+                _ = &mut connection => return,
+                () = follows.notified() => {}
+                () = tokio::time::sleep(IDLE) => return,
+            }
             drop(connection.await);
         });
     }
 }
 
-async fn answer(endpoint: Arc<Endpoint>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    endpoint: Arc<Endpoint>,
+    follows: Arc<Notify>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
     Ok(match begin(&endpoint, &parts, body).await {
-        Ok(response) => response,
+        Ok(response) => {
+            follows.notify_one();
+            response
+        }
         Err((status, message)) => {
             let mut response = Response::new(Either::Left(Full::from(format!("{message}\n"))));
             *response.status_mut() = status;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -36,6 +36,8 @@ use crate::settings::Inject;
 
 /// The longest review that is read. The API server takes objects of up to 3 MiB.
 const LARGEST: usize = 8 * 1024 * 1024;
+/// How much of a longer one is thrown away.
+const MOST_DRAINED: usize = 64 * 1024 * 1024;
 /// How long a handshake, and the reading of a review, may take.
 const STEP: Duration = Duration::from_secs(5);
 /// How long reviews that have begun may take when the injector stops: endpoints take a while to be forgotten.
@@ -114,14 +116,7 @@ fn probes(injector: &Arc<Injector>) -> Pages {
 
 async fn accept(listener: TcpListener, tls: TlsAcceptor, injector: Arc<Injector>) {
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "can't accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
+        let stream = plain::accept(&listener).await;
         let (tls, injector) = (tls.clone(), injector.clone());
         tokio::spawn(async move {
             drop(stream.set_nodelay(true));
@@ -174,12 +169,8 @@ async fn review(
     if kind.split(';').next().map(str::trim) != Some("application/json") {
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json".to_owned()));
     }
-    let body = match timeout(STEP, Limited::new(request.into_body(), LARGEST).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            return Err((StatusCode::PAYLOAD_TOO_LARGE, format!("the body must be at most {LARGEST} bytes")));
-        }
-        Ok(Err(error)) => return Err((StatusCode::BAD_REQUEST, error.to_string())),
+    let body = match timeout(STEP, read(request.into_body())).await {
+        Ok(body) => body?,
         Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, "the body took too long".to_owned())),
     };
     let settings = settings(&injector.flags, &injector.bundle.borrow());
@@ -192,6 +183,27 @@ async fn review(
             Ok((outcome, body))
         }
     }
+}
+
+/// Reads a body. One that is too large is read on and thrown away, as far as that is reasonable, so that the caller hears
+/// why it is refused.
+async fn read(mut body: Incoming) -> Result<Vec<u8>, (StatusCode, String)> {
+    let (mut whole, mut length) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
+        let Ok(bytes) = frame.into_data() else { continue };
+        length += bytes.len();
+        if length > MOST_DRAINED {
+            break;
+        }
+        if length <= LARGEST {
+            whole.extend_from_slice(&bytes);
+        }
+    }
+    if length > LARGEST {
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, format!("the body must be at most {LARGEST} bytes")));
+    }
+    Ok(whole)
 }
 
 fn settings(flags: &Inject, bundle: &str) -> Settings {

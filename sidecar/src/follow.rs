@@ -103,10 +103,14 @@ impl Follow {
             let ended = self.once(&app, &mut held).await;
             if began.elapsed() > Duration::from_mins(1) {
                 wait = FIRST_WAIT;
+                told.clear();
             }
             match ended {
                 // The operator ends streams when it is replaced and when tokens are due; another is there at once.
-                Ok(()) => wait = FIRST_WAIT,
+                Ok(()) => {
+                    wait = FIRST_WAIT;
+                    told.clear();
+                }
                 Err(error) => {
                     let words = told_whole(&error);
                     // Said once, not at each try.

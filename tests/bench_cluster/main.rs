@@ -139,7 +139,8 @@ async fn measure(args: &Args, world: &World, client: Client) -> anyhow::Result<(
     for turn in 0..args.changes {
         policy.push(timed(&heard, all, world.change_policy(turn)).await?);
         // A twentieth of all namespaces loses a provider that each of its pods may use.
-        consumers.push(timed(&heard, (args.streams / world::NAMESPACES) as u64, world.change_consumers(turn)).await?);
+        consumers
+            .push(timed(&heard, args.streams.div_ceil(world::NAMESPACES) as u64, world.change_consumers(turn)).await?);
     }
     report(&format!("a policy's change to the last of {all} acknowledgements"), &mut policy);
     report("a withdrawn consumer to the last acknowledgement", &mut consumers);

@@ -145,6 +145,16 @@ impl Operator {
         self.tokens.0.lock().expect("nobody panics").1
     }
 
+    /// Waits until the API server has been asked about a token.
+    pub async fn is_asked_of_a_token(&self) {
+        let asked = async {
+            while self.reviews() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), asked).await.expect("a sidecar shows its token");
+    }
+
     /// Declares these manifests, as an apply would.
     pub fn declares(&self, world: &World) {
         let files = world.files().into_iter().collect();
@@ -155,8 +165,8 @@ impl Operator {
         publisher.refresh(&manifests, now, &|uid| self.pods.get(uid));
     }
 
-    /// What a sidecar that begins with this line is sent first, or the status that it is refused with.
-    pub async fn says_to(&self, first_line: &str) -> Result<Value, StatusCode> {
+    /// What a sidecar that shows this token and begins with this line is sent first, or the status that it is refused with.
+    pub async fn says_to(&self, first_line: &str, token: &str) -> Result<Value, StatusCode> {
         let mut roots = rustls::RootCertStore::empty();
         for authority in CertificateDer::pem_slice_iter(self.authority.pem().as_bytes()) {
             roots.add(authority.expect("PEM")).expect("an authority");
@@ -177,7 +187,7 @@ impl Operator {
         let (mut says, body) = Channel::<Bytes>::new(2);
         says.send_data(Bytes::from(format!("{first_line}\n"))).await.expect("there is room");
         let request = Request::post(format!("https://localhost:{}/v1/follow", self.address.port()))
-            .header("authorization", "Bearer token-of-app-0")
+            .header("authorization", format!("Bearer {token}"))
             .body(body)
             .expect("a request");
         let response = requests.send_request(request).await.expect("it answers");

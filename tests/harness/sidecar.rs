@@ -55,7 +55,12 @@ impl Sidecar {
         let (url, ca, token) = (operator.url(), file("ca.crt"), file("token"));
         let mut all = vec!["--operator", &url, "--operator-ca", &ca, "--token", &token];
         all.extend(flags);
-        let running = start(&run(&all), |_| ()).await.expect("it starts without the operator");
+        Self::running_with(&all).await
+    }
+
+    /// Starts with these flags, and no folder.
+    pub async fn running_with(flags: &[&str]) -> Self {
+        let running = start(&run(flags), |_| ()).await.expect("it starts without the operator");
         Self { running, folder: TempDir::new().expect("a folder") }
     }
 

@@ -2,7 +2,10 @@
 
 use lotse_operator::publish::Standing;
 use lotse_tests::manifests::policy;
-use lotse_tests::{FakeProvider, Operator, Sidecar, World};
+use lotse_tests::{Authority, FakeProvider, Operator, Sidecar, World};
+
+/// The token of the pod that the operator knows from the start.
+const TOKEN: &str = "token-of-app-0";
 
 fn only(regions: &str) -> Vec<String> {
     vec![policy("lotse-system", "only", &format!("inferenceRegions: [{regions}]"))]
@@ -114,30 +117,34 @@ async fn a_token_that_is_no_good_gets_nothing_and_is_reviewed_once() {
     operator.declares(&World::default());
     std::fs::write(operator.folder.path().join("token"), "another").expect("a file");
 
-    let sidecar = Sidecar::following(&operator).await;
-    let refused = sidecar.running();
+    let _sidecar = Sidecar::following(&operator).await;
+    operator.is_asked_of_a_token().await;
 
-    assert!(!refused.calls.is_empty());
-    while operator.reviews() == 0 {
-        tokio::task::yield_now().await;
-    }
     assert_eq!(operator.standings(), []);
-    assert_eq!(operator.reviews(), 1);
+    assert_eq!(operator.says_to("", "another").await, Err(http::StatusCode::UNAUTHORIZED));
+    assert_eq!(operator.reviews(), 1, "the verdict is remembered");
 }
 
 #[tokio::test]
 async fn an_operator_of_another_authority_never_sees_the_token() {
-    let operator = Operator::new().await;
-    operator.declares(&World::default());
-    let other = lotse_tests::Authority::default().pem();
-    std::fs::write(operator.folder.path().join("ca.crt"), other).expect("a file");
+    let (own, other) = (Authority::default(), Authority::default());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://{}", listener.local_addr().expect("an address"));
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.to_string_lossy().into_owned()
+    };
+    let (ca, token) = (file("ca.crt", &own.pem()), file("token", "a-token"));
 
-    let sidecar = Sidecar::following(&operator).await;
-    let answer = sidecar.probe("/livez").await;
-    tokio::time::timeout(std::time::Duration::from_millis(1500), std::future::pending::<()>()).await.ok();
+    let flags = ["--operator", &url, "--operator-ca", &ca, "--token", &token];
+    let _sidecar = Sidecar::running_with(&flags).await;
+    let (stream, _) = listener.accept().await.expect("it comes");
+    let handshake = other.h2_server(&["127.0.0.1"]).accept(stream).await;
 
-    assert_eq!(answer.status, 200);
-    assert_eq!(operator.reviews(), 0);
+    // The token is part of the request, and there is no request without a handshake.
+    assert!(handshake.is_err(), "it believes another authority");
 }
 
 #[tokio::test]
@@ -159,7 +166,8 @@ async fn an_old_sidecar_that_would_read_over_a_restriction_gets_no_provider_and_
     let operator = Operator::new().await;
     operator.declares(&World::of(&[("paris", &provider)]));
 
-    let sent = operator.says_to(r#"{"hello": {"version": "0.0.9", "restrictions": ["inferenceRegions"]}}"#).await;
+    let sent =
+        operator.says_to(r#"{"hello": {"version": "0.0.9", "restrictions": ["inferenceRegions"]}}"#, TOKEN).await;
 
     let tier = &sent.expect("it is let in")["delivery"]["snapshot"]["routes"][0]["tiers"][0];
     assert_eq!(tier["candidates"], serde_json::json!([]));
@@ -176,10 +184,10 @@ async fn what_is_no_hello_is_refused_and_nobody_else_is_disturbed() {
 
     let garbage = ["garbage", "{}", r#"{"ack": {"epoch": {"term": 1, "counter": 1}, "outcome": "applied"}}"#];
     for line in garbage {
-        assert_eq!(operator.says_to(line).await, Err(http::StatusCode::BAD_REQUEST), "{line}");
+        assert_eq!(operator.says_to(line, TOKEN).await, Err(http::StatusCode::BAD_REQUEST), "{line}");
     }
     let endless = "x".repeat(100 * 1024);
-    assert_eq!(operator.says_to(&endless).await, Err(http::StatusCode::BAD_REQUEST));
+    assert_eq!(operator.says_to(&endless, TOKEN).await, Err(http::StatusCode::BAD_REQUEST));
 
     operator.sees(&[Standing::Current]).await;
     assert_eq!(sidecar.chat().await.status, 200);

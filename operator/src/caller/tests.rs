@@ -110,6 +110,17 @@ mod pods {
     }
 
     #[tokio::test]
+    async fn a_refusal_is_told_once_for_each_token_and_again_when_it_is_another() {
+        let callers = callers(pod("u-1", true));
+        let (one, two) = ([1; 32], [2; 32]);
+
+        assert!(callers.is_news(one, &Refusal::NotInjected));
+        assert!(!callers.is_news(one, &Refusal::NotInjected));
+        assert!(callers.is_news(two, &Refusal::NotInjected));
+        assert!(callers.is_news(one, &Refusal::NoSuchPod));
+    }
+
+    #[tokio::test]
     async fn no_token_is_refused_without_asking_anybody() {
         assert_eq!(callers(pod("u-1", true)).identify(None).await, Err(Refusal::NoToken));
         assert_eq!(callers(pod("u-1", true)).identify(Some("")).await, Err(Refusal::NoToken));

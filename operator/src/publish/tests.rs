@@ -226,4 +226,7 @@ fn when_leadership_ends_all_streams_do() {
 
     assert!(following.sent.has_changed().is_err());
     assert!(harbour.publisher.follow(harbour.pods[0].clone(), hello()).is_none());
+    // A compile that was under way must not bring an old term back.
+    harbour.refresh(WORLD);
+    assert!(harbour.publisher.follow(harbour.pods[0].clone(), hello()).is_none());
 }

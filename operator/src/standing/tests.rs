@@ -56,7 +56,7 @@ fn workload() -> Workload {
 
 /// What is said when these sidecars stand so.
 fn said(yaml: &str, sidecars: &[(Standing, Option<&str>)]) -> BTreeMap<Object, Said> {
-    let manifests = manifests(yaml);
+    let manifests = Arc::new(manifests(yaml));
     let publisher = Publisher::new(1);
     let offer = publisher.offer(&manifests, &workload(), now());
     let sidecar = |(at, (standing, why)): (usize, &(Standing, Option<&str>))| Sidecar {
