@@ -262,7 +262,7 @@ os.rename("/tmp/seen.draft", "/tmp/seen")
 
     def __init__(self, app: App, model: str) -> None:
         self.app = app
-        start = 'rm -f /tmp/stop /tmp/seen; nohup python3 -c "$0" >/tmp/load.log 2>&1 </dev/null &'
+        start = 'rm -f /tmp/stop /tmp/seen; python3 -c "$0" >/tmp/load.log 2>&1 </dev/null &'
         app.run("env", f"MODEL={model}", "sh", "-c", start, self.SCRIPT)
 
     def stop(self) -> dict[str, int]:
