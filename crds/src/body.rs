@@ -42,6 +42,17 @@ pub struct Change<'a> {
     pub json: Vec<u8>,
 }
 
+/// What is done to a body's fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edits<'a> {
+    /// Set, whether they are there or not.
+    pub set: Vec<Change<'a>>,
+    /// Given another name, if they are there: old, new. One whose new name is there too is removed.
+    pub rename: Vec<(&'a str, &'a str)>,
+    /// Removed, if they are there.
+    pub remove: Vec<&'a str>,
+}
+
 /// A piece of a rewritten body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
@@ -184,11 +195,25 @@ impl Scanned {
 
     /// The body with these fields set, as pieces of the original and new values.
     pub fn rewrite(&self, body: &[u8], changes: Vec<Change<'_>>) -> Vec<Piece> {
+        self.edit(body, Edits { set: changes, ..Edits::default() })
+    }
+
+    /// The body with some fields set, renamed and removed.
+    pub fn edit(&self, body: &[u8], edits: Edits<'_>) -> Vec<Piece> {
+        let mut removed = edits.remove;
         let mut inserted = Vec::new();
-        let mut replaced: Vec<(&Range<usize>, Vec<u8>)> = Vec::with_capacity(changes.len());
-        for Change { key, json } in changes {
+        let mut replaced: Vec<(Range<usize>, Vec<u8>)> = Vec::with_capacity(edits.set.len());
+        for (old, new) in edits.rename {
+            match (self.member(body, old), self.member(body, new)) {
+                (None, _) => {}
+                (Some(member), None) => replaced.push((member.name.clone(), json(&new))),
+                // Both are there: what is said in the provider's own words holds.
+                (Some(_), Some(_)) => removed.push(old),
+            }
+        }
+        for Change { key, json } in edits.set {
             if let Some(member) = self.member(body, key) {
-                replaced.push((&member.value, json));
+                replaced.push((member.value.clone(), json));
             } else {
                 serde_json::to_writer(&mut inserted, key).expect("memory can be written");
                 inserted.push(b':');
@@ -196,20 +221,63 @@ impl Scanned {
                 inserted.push(b',');
             }
         }
-        if self.members.is_empty() {
+        let runs = self.runs(body, &removed);
+        if runs.iter().map(ExactSizeIterator::len).sum::<usize>() == self.members.len() {
             inserted.pop();
         }
-        replaced.sort_by_key(|(value, _)| value.start);
+        replaced.retain(|(range, _)| !runs.iter().any(|run| self.span(run).contains(&range.start)));
+        replaced.extend(runs.iter().map(|run| (self.span(run), Vec::new())));
+        replaced.sort_by_key(|(range, _)| range.start);
         let mut pieces = Vec::with_capacity(3 + 2 * replaced.len());
         pieces.extend([Piece::Kept(0..self.opening), Piece::New(inserted)]);
         let mut kept = self.opening;
-        for (value, json) in replaced {
-            pieces.extend([Piece::Kept(kept..value.start), Piece::New(json)]);
-            kept = value.end;
+        for (range, json) in replaced {
+            pieces.extend([Piece::Kept(kept..range.start), Piece::New(json)]);
+            kept = range.end;
         }
         pieces.push(Piece::Kept(kept..self.length));
         pieces.retain(|piece| !piece.is_empty());
         pieces
+    }
+
+    /// Members that are removed, as runs of neighbours.
+    fn runs(&self, body: &[u8], removed: &[&str]) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        let mut places: Vec<usize> = removed
+            .iter()
+            .filter_map(|key| {
+                let member = self.member(body, key)?;
+                self.members.iter().position(|each| std::ptr::eq(each, member))
+            })
+            .collect();
+        places.sort_unstable();
+        places.dedup();
+        for place in places {
+            match runs.last_mut() {
+                Some(run) if run.end == place => run.end = place + 1,
+                _ => runs.push(place..place + 1),
+            }
+        }
+        runs
+    }
+
+    /// The bytes of a run of members, with the one comma that goes with it.
+    fn span(&self, run: &Range<usize>) -> Range<usize> {
+        let start = self.members[run.start].name.start;
+        let end = self.members[run.end - 1].value.end;
+        match (self.members.get(run.end), run.start.checked_sub(1)) {
+            (Some(next), _) => start..next.name.start,
+            (None, Some(before)) => self.members[before].value.end..end,
+            (None, None) => start..end,
+        }
+    }
+
+    /// The names of all fields.
+    pub fn names<'b>(&'b self, body: &'b [u8]) -> impl Iterator<Item = &'b str> {
+        self.members.iter().filter_map(|member| match &member.said {
+            Some(said) => Some(said.as_str()),
+            None => std::str::from_utf8(body.get(member.name.start + 1..member.name.end - 1)?).ok(),
+        })
     }
 }
 

@@ -19,11 +19,14 @@ use crate::route::{ModelRouteSpec, TierSpec};
 use crate::secret::Secret;
 use crate::selector::absent_or_matches;
 use crate::snapshot::{KeyName, Keys, Refused, Route, Snapshot, Tier};
-use crate::vendors::Vendors;
 
 mod candidate;
+mod endpoint;
+mod resolved;
+mod server;
 
-pub(crate) use candidate::endpoint_problems;
+pub(crate) use endpoint::endpoint_problems;
+pub(crate) use resolved::Resolved;
 
 use candidate::{Offer, Targets};
 
@@ -40,14 +43,13 @@ pub struct Compiled {
 
 /// What `manifests` mean for `workload` at `now`.
 pub fn compile(manifests: &Manifests, workload: &Workload, now: Timestamp) -> Compiled {
-    let vendors = Vendors::built_in();
     let mut findings = Vec::new();
     let (policies, audits) = governing(manifests, workload, &mut findings);
     if !policies.iter().any(|limits| limits.opens) {
         warn_of_closed_door(manifests, &policies, &mut findings);
     }
     let mut assembly = Assembly {
-        targets: Targets::new(manifests, vendors, workload, &mut findings),
+        targets: Targets::new(manifests, workload, &mut findings),
         policies: &policies,
         now,
         findings,
@@ -265,6 +267,7 @@ impl Assembly<'_> {
             attempts: spec.attempts.and_then(|most| usize::try_from(most).ok()),
             defaults: spec.defaults.clone(),
             overrides: spec.overrides.clone(),
+            unsupported_fields: spec.unsupported_fields,
         }
     }
 

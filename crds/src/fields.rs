@@ -20,12 +20,31 @@ impl BodyFields {
         self.0.is_empty()
     }
 
+    /// These fields with `stronger` over them: objects are merged field by field, everything else is replaced.
+    #[must_use]
+    pub fn overlaid(&self, stronger: &Self) -> Self {
+        let mut merged = self.0.clone();
+        overlay(&mut merged, &stronger.0);
+        Self(merged)
+    }
+
     pub(crate) fn check(&self, problems: &mut Problems, path: &str) {
         for name in NOT_SETTABLE.into_iter().filter(|name| self.0.contains_key(*name)) {
             problems.add(format!("{path}.{name}"), "may not be set here: the route and the app choose it");
         }
         if self.0.len() > 64 {
             problems.add(path, "must have at most 64 fields");
+        }
+    }
+}
+
+fn overlay(fields: &mut Map<String, Value>, stronger: &Map<String, Value>) {
+    for (name, value) in stronger {
+        match (fields.get_mut(name), value) {
+            (Some(Value::Object(under)), Value::Object(over)) => overlay(under, over),
+            _ => {
+                fields.insert(name.clone(), value.clone());
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod body;
 pub mod check;
 pub mod compile;
 pub mod delivery;
+pub mod exchange;
 pub mod explain;
 pub mod facts;
 pub mod fields;
@@ -34,10 +35,13 @@ pub mod restriction;
 pub mod route;
 pub mod secret;
 pub mod selector;
+mod shown;
+pub mod sign;
 pub mod simulation;
 pub mod snapshot;
 pub mod survey;
 pub mod vendors;
+pub mod wire;
 
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::exchange::ExchangeKey;
 use crate::name::{Labels, NAMESPACE_NAME_LABEL, ObjectName, Workload};
 use crate::policy::DataPolicySpec;
 use crate::provider::{EgressProxy, LLMProviderSpec, SecretKeyRef};
@@ -30,6 +31,10 @@ pub struct Manifests {
     pub egress_proxy: Option<EgressProxy>,
     /// The Secrets that providers may refer to.
     pub secrets: BTreeMap<ObjectName, BTreeMap<String, Secret>>,
+    /// What credentials have been exchanged for; see [`exchange`](crate::exchange).
+    pub exchanged: BTreeMap<ExchangeKey, Secret>,
+    /// Why others could not be exchanged, as far as it has been tried.
+    pub unexchanged: BTreeMap<ExchangeKey, String>,
 }
 
 /// A route, and when it was made: the older of two that claim one name wins.

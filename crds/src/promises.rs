@@ -1,6 +1,8 @@
 //! What a provider promises about data, and what each promise rests on.
 //! Owns the form; what a promise is worth to a policy is for `residency`.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -63,6 +65,36 @@ impl Promises {
             transfers: model.transfers.or(own.transfers),
             certifications: model.certifications.or(own.certifications),
             subprocessors: model.subprocessors.or(own.subprocessors),
+        }
+    }
+}
+
+impl Promises {
+    /// Which of those are made that our own server needs not make: jurisdiction, contract, retention, training.
+    pub(crate) fn of_operator(&self) -> [bool; 4] {
+        let Self { jurisdiction, contract, retention, training, .. } = self;
+        [jurisdiction.is_some(), contract.is_some(), retention.is_some(), training.is_some()]
+    }
+
+    /// Those of these promises that rest on evidence among `names`, and on that alone.
+    #[must_use]
+    pub(crate) fn resting_on(&self, names: &BTreeSet<&str>) -> Self {
+        let rests = |evidence: &mut Vec<String>| {
+            evidence.retain(|name| names.contains(name.as_str()));
+            !evidence.is_empty()
+        };
+        let own = self.clone();
+        Self {
+            inference: own.inference.and_then(|mut promise| rests(&mut promise.evidence).then_some(promise)),
+            storage: own.storage.and_then(|mut promise| rests(&mut promise.evidence).then_some(promise)),
+            access: own.access.and_then(|mut promise| rests(&mut promise.evidence).then_some(promise)),
+            jurisdiction: own.jurisdiction.and_then(|mut promise| rests(&mut promise.evidence).then_some(promise)),
+            retention: own.retention.and_then(|mut promise| rests(&mut promise.evidence).then_some(promise)),
+            training: own.training.and_then(|mut promise| rests(&mut promise.evidence).then_some(promise)),
+            contract: own.contract.and_then(|mut promise| rests(&mut promise.evidence).then_some(promise)),
+            transfers: own.transfers.and_then(|mut promise| rests(&mut promise.evidence).then_some(promise)),
+            certifications: own.certifications.and_then(|mut promise| rests(&mut promise.evidence).then_some(promise)),
+            subprocessors: own.subprocessors.and_then(|mut promise| rests(&mut promise.evidence).then_some(promise)),
         }
     }
 }
@@ -259,6 +291,19 @@ pub struct Evidence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<DateSchema>")]
     pub valid_until: Option<Date>,
+    /// Whose it is: promises that rest on AnyAccount are inherited by providers that are basedOn this one.
+    #[serde(default)]
+    pub applies_to: Account,
+}
+
+/// Which accounts a piece of evidence speaks of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum Account {
+    /// Only the account that the provider's credential belongs to: a contract, a setting of the account.
+    #[default]
+    ThisAccount,
+    /// Every account: what the vendor says to all its customers.
+    AnyAccount,
 }
 
 /// How strong evidence is.

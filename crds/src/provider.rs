@@ -5,10 +5,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fields::BodyFields;
-use crate::price::Price;
 use crate::promises::{Evidence, Promises};
 use crate::selector::LabelSelector;
 use crate::simulation::Simulation;
+
+mod credential;
+mod model;
+
+pub use credential::{
+    ApiKey, AwsAssumeRole, AwsCredential, AwsPodIdentity, AwsStaticKeys, AzureAuthority, AzureCredential, ClientSecret,
+    Credential, CredentialType, GoogleCloudCredential, GoogleWorkloadIdentity, OpenAICredential, SecretKeyRef,
+    ServiceAccountKey,
+};
+pub use model::{Ability, DeploymentType, Quantization, ServedModel};
 
 /// One place that answers model calls (one base URL, one credential), the models it serves and their prices, and what
 /// it promises about data.
@@ -78,13 +87,24 @@ use crate::simulation::Simulation;
     {"rule": "!has(self.simulated) || (has(self.api) && self.api == 'Simulated')", "message": "simulated may only be set when api is Simulated"},
     {"rule": "!has(self.api) || self.api != 'Simulated' || !has(self.baseURL)", "message": "baseURL may not be set when api is Simulated"},
     {"rule": "!has(self.baseURL) || !self.baseURL.startsWith('http://') || (has(self.allowedAddresses) && size(self.allowedAddresses) > 0)", "message": "baseURL may only be http:// when allowedAddresses names the addresses that may be dialled"},
-    {"rule": "!has(self.baseURL) || !self.baseURL.contains('@')", "message": "baseURL must not carry a user or a password"}
+    {"rule": "!has(self.baseURL) || !self.baseURL.contains('@')", "message": "baseURL must not carry a user or a password"},
+    {"rule": "!has(self.apiVersion) || !has(self.api) || self.api == 'AzureOpenAI'", "message": "apiVersion may only be set when api is AzureOpenAI"},
+    {"rule": "has(self.vendor) || has(self.basedOn)", "message": "vendor must be set, unless basedOn is"},
+    {"rule": "has(self.models) || has(self.basedOn)", "message": "models must be set, unless basedOn is"},
+    {"rule": "!has(self.basedOn) || has(self.credential)", "message": "credential must be set beside basedOn"},
+    {"rule": "!has(self.basedOn) || !(has(self.vendor) || has(self.models) || has(self.api) || has(self.baseURL) || has(self.region) || has(self.project) || has(self.apiVersion) || (has(self.operatedBy) && self.operatedBy == 'Self') || has(self.headers) || has(self.force) || has(self.evidence) || has(self.promises) || has(self.consumers) || has(self.tls) || has(self.egressProxy) || has(self.allowedAddresses) || has(self.simulated))", "message": "nothing but credential may be set beside basedOn"}
 ]))]
 pub struct LLMProviderSpec {
     /// Who runs it: a vendor that Lotse knows (openai, mistral, vllm, …), which gives the dialect, the hosts and the
-    /// header of the credential; or any other name, with api and baseURL.
+    /// header of the credential; or any other name, with api and baseURL. Required, unless basedOn is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
-    pub vendor: String,
+    pub vendor: Option<String>,
+    /// Bring your own key: a provider of which this has everything but credential and limits; headers out of Secrets and a
+    /// client certificate are credentials, too. Its consumers must include this namespace. Of its promises only those count here whose evidence says appliesTo AnyAccount. Pods of this
+    /// namespace then use this one wherever a target that names no provider would have meant that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub based_on: Option<BaseRef>,
     /// The dialect it speaks; the vendor's by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<Api>,
@@ -92,6 +112,19 @@ pub struct LLMProviderSpec {
     #[serde(default, rename = "baseURL", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 8, max = 512), regex(pattern = r"^https?://[^\s?#]+$"))]
     pub base_url: Option<String>,
+    /// Where the vendor runs it, by the vendor's own word, where the vendor has regions: eu-central-1 of AWS, europe-west4
+    /// or eu of Google Cloud, swedencentral of Azure (the resource's).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
+    pub region: Option<String>,
+    /// The project of Google Cloud that calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([a-z0-9.:-]*[a-z0-9])?$"))]
+    pub project: Option<String>,
+    /// The version of Azure's dated API, such as 2024-10-21; its v1 API by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(-[a-z]+)?$"))]
+    pub api_version: Option<String>,
     /// Self means our own model server: contract, jurisdiction, retention and training need no promise.
     #[serde(default)]
     pub operated_by: Operator,
@@ -105,7 +138,8 @@ pub struct LLMProviderSpec {
     /// Body fields that are always set for this provider, over what the app and the route say.
     #[serde(default, skip_serializing_if = "BodyFields::is_empty")]
     pub force: BodyFields,
-    /// The models it serves.
+    /// The models it serves. Required, unless basedOn is set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub models: Vec<ServedModel>,
     /// What its promises rest on, named once and referred to by promises.
@@ -113,12 +147,12 @@ pub struct LLMProviderSpec {
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub evidence: Vec<Evidence>,
     /// What it promises about data. What is not promised is not assumed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Promises::is_empty")]
     pub promises: Promises,
     /// Who else may use it; its own namespace only by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumers: Option<Consumers>,
-    /// How its TLS certificate is judged; by the public roots of the web by default.
+    /// How TLS is done: by the public roots of the web, and without a certificate of ours, by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
     /// The HTTP proxy that its calls go through, by CONNECT. By default the operator's, if it has one and the provider has
@@ -133,6 +167,19 @@ pub struct LLMProviderSpec {
     /// How a simulated provider behaves; only when api is Simulated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulated: Option<Simulation>,
+}
+
+/// The provider that another one is based on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BaseRef {
+    /// Its name.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// Its namespace; the same by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: Option<String>,
 }
 
 /// An HTTP proxy on the way out. It opens connections by CONNECT (RFC 9110, section 9.3.6) and sees no call.
@@ -160,10 +207,18 @@ pub struct ProxyCredential {
 }
 
 /// A dialect that a provider speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 pub enum Api {
-    /// OpenAI's Chat Completions, and what is compatible with it.
+    /// OpenAI's, and what is compatible with it.
     OpenAI,
+    /// Anthropic's Messages; on Vertex AI and Bedrock, with those vendors' paths.
+    Anthropic,
+    /// Google's generateContent, of the Gemini API or of Vertex AI.
+    Gemini,
+    /// Amazon Bedrock's Converse.
+    Bedrock,
+    /// OpenAI's on Azure: the v1 API, or with apiVersion the dated one.
+    AzureOpenAI,
     /// Answered inside the sidecar: for trying out, tests and drills. Needs no key and sends nothing anywhere.
     Simulated,
 }
@@ -177,48 +232,6 @@ pub enum Operator {
     /// We ourselves: no third party receives the data.
     #[serde(rename = "Self")]
     Own,
-}
-
-/// What proves to the provider that we may call it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "self.type == 'APIKey' ? has(self.apiKey) : !has(self.apiKey)", "message": "apiKey must be set when type is APIKey"}
-]))]
-pub struct Credential {
-    /// Which kind of credential this is; the field of the same name holds it.
-    #[serde(rename = "type")]
-    pub kind: CredentialType,
-    /// A key that goes into the header that the vendor wants.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_key: Option<ApiKey>,
-}
-
-/// A kind of credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-pub enum CredentialType {
-    /// One secret string.
-    APIKey,
-}
-
-/// One secret string.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ApiKey {
-    /// The Secret that holds it, in the provider's own namespace.
-    pub secret_ref: SecretKeyRef,
-}
-
-/// One key of a Secret in the same namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SecretKeyRef {
-    /// The name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// The key in its data.
-    #[schemars(length(min = 1, max = 253))]
-    pub key: String,
 }
 
 /// A header that every call to the provider carries.
@@ -240,32 +253,6 @@ pub struct Header {
     pub secret_ref: Option<SecretKeyRef>,
 }
 
-/// A model that the provider serves.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ServedModel {
-    /// What routes call it.
-    #[schemars(length(min = 1, max = 256))]
-    pub name: String,
-    /// What the provider calls it; name by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256))]
-    pub upstream_name: Option<String>,
-    /// What it costs; unknown by default, and then chosen last where price decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<Price>,
-    /// Promises for this model; each one set here replaces the provider's.
-    #[serde(default, skip_serializing_if = "Promises::is_empty")]
-    pub promises: Promises,
-}
-
-impl ServedModel {
-    /// What the provider calls it.
-    pub fn upstream_name(&self) -> &str {
-        self.upstream_name.as_deref().unwrap_or(&self.name)
-    }
-}
-
 /// Who may use the provider, besides its own namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -274,11 +261,41 @@ pub struct Consumers {
     pub namespace_selector: LabelSelector,
 }
 
-/// How the provider's TLS certificate is judged.
+/// How TLS with the provider is done.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "has(self.caBundle) || has(self.clientCertificateRef)", "message": "caBundle or clientCertificateRef must be set"}
+]))]
 pub struct Tls {
     /// PEM certificates that are trusted for it instead of the public roots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65536))]
-    pub ca_bundle: String,
+    pub ca_bundle: Option<String>,
+    /// The Secret of type kubernetes.io/tls, in the provider's own namespace, whose certificate we show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate_ref: Option<SecretRef>,
+}
+
+/// A Secret in the same namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretRef {
+    /// The name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+impl SecretRef {
+    /// The chain and the key that a Secret of type kubernetes.io/tls has.
+    pub fn tls_keys(&self) -> [SecretKeyRef; 2] {
+        ["tls.crt", "tls.key"].map(|key| SecretKeyRef { name: self.name.clone(), key: key.to_owned() })
+    }
+}
+
+impl LLMProviderSpec {
+    /// The vendor's name; empty when `basedOn` stands instead.
+    pub fn vendor(&self) -> &str {
+        self.vendor.as_deref().unwrap_or_default()
+    }
 }

@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 
 use crate::limits::Limits;
-use crate::snapshot::{Snapshot, Target};
+use crate::snapshot::{Server, Snapshot, Target};
 
 /// What sidecars of this build can execute: the field names of a DataPolicy, and of an LLMProvider where an older sidecar
 /// would go another way.
-pub const EXECUTABLE: [&str; 14] = [
+pub const EXECUTABLE: [&str; 22] = [
     "inferenceRegions",
     "storageRegions",
     "accessRegions",
@@ -25,6 +25,14 @@ pub const EXECUTABLE: [&str; 14] = [
     "staleness",
     "enforcement",
     "egressProxy",
+    "clientCertificate",
+    "sigV4",
+    "wireAzureDeployments",
+    "wireAnthropic",
+    "wireAnthropicOnVertex",
+    "wireAnthropicOnBedrock",
+    "wireGemini",
+    "wireBedrock",
 ];
 
 /// What a sidecar must be able to execute to obey a snapshot.
@@ -33,11 +41,22 @@ pub fn required(snapshot: &Snapshot) -> BTreeSet<&'static str> {
     if !snapshot.audits.is_empty() {
         names.insert("enforcement");
     }
-    let has_proxy = |target: &Target| matches!(target, Target::OpenAI { proxy: Some(_), .. });
-    if snapshot.candidates().any(|candidate| has_proxy(&candidate.endpoint.target)) {
-        names.insert("egressProxy");
+    for candidate in snapshot.candidates() {
+        if let Target::Server(server) = &candidate.endpoint.target {
+            names.extend(of_server(server));
+        }
     }
     names
+}
+
+fn of_server(server: &Server) -> impl Iterator<Item = &'static str> {
+    let set = [
+        ("egressProxy", server.proxy.is_some()),
+        ("clientCertificate", server.client_certificate.is_some()),
+        ("sigV4", server.sigv4.is_some()),
+    ];
+    let names = set.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name);
+    names.chain(server.wire.restriction())
 }
 
 fn of(limits: &Limits) -> Vec<&'static str> {
@@ -61,11 +80,64 @@ fn of(limits: &Limits) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::ObjectName;
+    use crate::facts::Facts;
+    use crate::fields::BodyFields;
+    use crate::name::{Labels, ObjectName, Workload};
     use crate::policy::DataPolicySpec;
+    use crate::promises::Promises;
+    use crate::route::{Balance, UnsupportedFields};
+    use crate::snapshot::{Candidate, Endpoint, KeyName, Proxy, Quirks, Route, SigV4, Tier};
+    use crate::wire::Wire;
+
+    fn snapshot(policies: Vec<Limits>, audits: Vec<Limits>, wires: Vec<Wire>) -> Snapshot {
+        let candidates = wires.into_iter().map(candidate).collect();
+        let route = Route {
+            name: ObjectName::new("r", "all"),
+            models: Vec::new(),
+            tiers: vec![Tier { balance: Balance::Order, candidates, refused: Vec::new() }],
+            timeouts: crate::route::Timeouts::default(),
+            attempts: None,
+            defaults: BodyFields::default(),
+            overrides: BodyFields::default(),
+            unsupported_fields: UnsupportedFields::default(),
+        };
+        let workload =
+            Workload { namespace: "a".to_owned(), service_account: "default".to_owned(), labels: Labels::new() };
+        Snapshot { workload, policies, audits, routes: vec![route] }
+    }
+
+    fn candidate(wire: Wire) -> Candidate {
+        let signs = wire == Wire::Bedrock;
+        let key = || KeyName("k".to_owned());
+        let server = Server {
+            wire,
+            base_url: "https://models.example.org".to_owned(),
+            operations: BTreeSet::new(),
+            headers: Vec::new(),
+            sigv4: signs.then(|| SigV4 { service: "bedrock".to_owned(), region: "eu-west-1".to_owned(), key: key() }),
+            ca_bundle: None,
+            client_certificate: signs.then(key),
+            allowed_addresses: Vec::new(),
+            proxy: signs.then(|| Proxy { url: "http://proxy:3128".to_owned(), key: None, ca_bundle: None }),
+            quirks: Quirks::default(),
+        };
+        Candidate {
+            ordinal: 0,
+            provider: ObjectName::new("r", "p"),
+            model: "m".to_owned(),
+            weight: 1,
+            price: None,
+            facts: Facts::new("r", &Promises::default(), &[]),
+            endpoint: Endpoint {
+                target: Target::Server(Box::new(server)),
+                upstream_model: "m".to_owned(),
+                force: BodyFields::default(),
+            },
+        }
+    }
 
     #[test]
-    fn what_a_policy_sets_is_asked_of_the_sidecar_and_this_build_can_do_it() {
+    fn what_a_snapshot_sets_is_asked_of_the_sidecar_and_this_build_can_do_it() {
         let spec: DataPolicySpec = serde_json::from_value(serde_json::json!({
             "inferenceRegions": ["EU"], "storageRegions": ["EU"], "accessRegions": ["EU"],
             "jurisdictions": {"denied": ["US"]}, "maxRetentionDays": 0, "forbidTraining": true,
@@ -74,19 +146,23 @@ mod tests {
         }))
         .expect("the policy is one");
         let policy = |enforced| Limits::new(ObjectName::new("r", enforced), &spec, "r", BTreeSet::new());
-        let snapshot = Snapshot {
-            workload: crate::name::Workload {
-                namespace: "a".to_owned(),
-                service_account: "default".to_owned(),
-                labels: crate::name::Labels::new(),
-            },
-            policies: vec![policy("enforced")],
-            audits: vec![policy("audited")],
-            routes: Vec::new(),
-        };
+        let wires = vec![
+            Wire::OpenAI,
+            Wire::AzureDeployments { api_version: "2024-10-21".to_owned() },
+            Wire::Anthropic,
+            Wire::AnthropicOnVertex,
+            Wire::AnthropicOnBedrock,
+            Wire::Gemini,
+            Wire::Bedrock,
+        ];
 
-        let required = required(&snapshot);
+        let required = required(&snapshot(vec![policy("enforced")], vec![policy("audited")], wires));
 
-        assert_eq!(required, EXECUTABLE.into_iter().filter(|name| *name != "egressProxy").collect());
+        assert_eq!(required, EXECUTABLE.into_iter().collect());
+    }
+
+    #[test]
+    fn a_plain_server_of_openais_dialect_asks_for_nothing() {
+        assert_eq!(required(&snapshot(Vec::new(), Vec::new(), vec![Wire::OpenAI])), BTreeSet::new());
     }
 }

@@ -96,6 +96,20 @@ pub struct ModelRouteSpec {
     /// Body fields that are always set, over what the app says.
     #[serde(default, skip_serializing_if = "BodyFields::is_empty")]
     pub overrides: BodyFields,
+    /// What becomes of a field that a target's dialect cannot carry: the call is refused by that target, which is the
+    /// default, or the field is left out and named in the header x-lotse-dropped.
+    #[serde(default)]
+    pub unsupported_fields: UnsupportedFields,
+}
+
+/// What becomes of a field that cannot be carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum UnsupportedFields {
+    /// The target is not asked; when none can carry the field, the call is refused by its name.
+    #[default]
+    Refuse,
+    /// It is left out, and the answer names it.
+    Drop,
 }
 
 /// Targets that stand in for each other.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
+const UNREAD: &str = "not read";
+
 /// A credential or a header's value. Wiped from memory when dropped.
 #[derive(Clone)]
 pub struct Secret(SecretString);
@@ -12,6 +14,16 @@ impl Secret {
     /// Keeps `value`.
     pub fn new(value: String) -> Self {
         Self(SecretString::from(value))
+    }
+
+    /// Stands for a value that is there but may not be read by who asks.
+    pub fn unread() -> Self {
+        Self::new(UNREAD.to_owned())
+    }
+
+    /// Whether this only stands for a value.
+    pub fn is_unread(&self) -> bool {
+        self.reveal() == UNREAD
     }
 
     /// The value. Each call of this is a place to audit.

@@ -3,7 +3,7 @@
 //! `compile` makes it, a sidecar holds it, `explain` shows it. It can't hold a secret: credentials and header values are
 //! named by [`KeyName`] and travel beside it. Of a refused provider it has the name and the reasons, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use ipnet::IpNet;
@@ -17,8 +17,9 @@ use crate::name::{ModelPattern, ObjectName, Workload};
 use crate::objection::{Objection, snake_case};
 use crate::policy::Staleness;
 use crate::price::Price;
-use crate::route::{Balance, Timeouts};
+use crate::route::{Balance, Timeouts, UnsupportedFields};
 use crate::simulation::Simulation;
+use crate::wire::{Operation, Wire};
 
 /// What one workload's sidecar obeys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +54,9 @@ pub struct Route {
     pub defaults: BodyFields,
     /// Body fields that are always set.
     pub overrides: BodyFields,
+    /// What becomes of a field that a target cannot carry.
+    #[serde(default)]
+    pub unsupported_fields: UnsupportedFields,
 }
 
 /// Candidates that stand in for each other.
@@ -102,25 +106,113 @@ pub struct Endpoint {
 
 /// Where a call goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub enum Target {
-    /// A server that speaks OpenAI's dialect.
-    OpenAI {
-        /// Such as `https://api.eu.mistral.ai/v1`.
-        base_url: String,
-        /// Headers that carry secrets or values of the provider's owner.
-        headers: Vec<KeyedHeader>,
-        /// PEM certificates trusted instead of the public roots.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        ca_bundle: Option<String>,
-        /// Networks that may be dialled though they are not public.
-        allowed_addresses: Vec<IpNet>,
-        /// The proxy on the way.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        proxy: Option<Proxy>,
-    },
+    /// A server.
+    Server(Box<Server>),
     /// Answered inside the sidecar.
     Simulated(Simulation),
+}
+
+/// A server that answers calls.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Server {
+    /// How it takes calls; [`Wire::url_path`] gives the path of each.
+    pub wire: Wire,
+    /// Such as `https://api.eu.mistral.ai/v1`, without a slash at its end.
+    pub base_url: String,
+    /// The operations that it has an endpoint for, as apps call them. A generation that is not among them is translated
+    /// into one that is; where the wire has a dialect of its own for generation, none is listed.
+    pub operations: BTreeSet<Operation>,
+    /// Headers that carry secrets or values of the provider's owner.
+    pub headers: Vec<KeyedHeader>,
+    /// How calls are signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sigv4: Option<SigV4>,
+    /// PEM certificates trusted instead of the public roots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<String>,
+    /// Which key holds the PEM certificate chain, and after it the PEM private key, that we show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<KeyName>,
+    /// Networks that may be dialled though they are not public.
+    pub allowed_addresses: Vec<IpNet>,
+    /// The proxy on the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Proxy>,
+    /// Where it departs from its dialect.
+    #[serde(default, skip_serializing_if = "Quirks::is_empty")]
+    pub quirks: Quirks,
+}
+
+/// AWS Signature Version 4: the scope, and which key signs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SigV4 {
+    /// Such as `bedrock`.
+    pub service: String,
+    /// Such as `eu-central-1`.
+    pub region: String,
+    /// Which key holds the credentials: JSON `{"accessKeyId", "secretAccessKey", "sessionToken"?}`.
+    pub key: KeyName,
+}
+
+/// Where a server departs from its dialect. The fields are top-level fields of the body.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, as a row of the table says it")]
+pub struct Quirks {
+    /// Fields that it knows by another name: the dialect's, and its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<String, String>,
+    /// Fields that it refuses, or takes and reads over.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub unsupported: BTreeSet<String>,
+    /// Fields that an app may not send to it, because they would choose who else gets the call. Taken out in silence.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub strip: BTreeSet<String>,
+    /// Values of fields that it knows by another word: the field, the dialect's word, and its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub replace: BTreeMap<String, BTreeMap<String, String>>,
+    /// Types of parts of a message that it does not take.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub unsupported_parts: BTreeSet<String>,
+    /// Whether it knows tools with a schema only, and no custom ones.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub function_tools_only: bool,
+    /// Whether the ids of tool calls must have nine letters and digits.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub short_tool_ids: bool,
+    /// Where it takes back thoughts that it had before; nowhere by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thoughts: Option<Thoughts>,
+    /// Whether it does not know the role `developer`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub system_role_only: bool,
+    /// Whether it takes images only as data, not as addresses.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub inline_images_only: bool,
+    /// The highest temperature that it takes, as a decimal string.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_temperature: Option<String>,
+}
+
+/// Where a server has thoughts in a message of Chat Completions, and takes them back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Thoughts {
+    /// In a field of their own, `reasoning_content` or `reasoning`.
+    Field,
+    /// Among the parts of the content, where OpenAI's SDKs cannot read them.
+    Content,
+}
+
+impl Quirks {
+    /// Whether it keeps to its dialect.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A proxy on the way to a provider.

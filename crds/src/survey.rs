@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 
-use crate::compile::compile;
+use crate::compile::{Resolved, compile};
 use crate::finding::{Finding, Kind, Severity};
 use crate::manifests::Manifests;
 use crate::name::{Labels, ObjectName, Workload};
-use crate::provider::{LLMProviderSpec, SecretKeyRef};
+use crate::provider::{Credential, LLMProviderSpec, SecretKeyRef, SecretRef};
 use crate::residency::{objections, utc_day};
 use crate::selector::LabelSelector;
 use crate::snapshot::{Route, Snapshot};
@@ -64,22 +64,26 @@ fn is_enabled(labels: &Labels) -> bool {
     labels.get("lotse.dev/inject").is_some_and(|value| value == "enabled")
 }
 
-/// The Secrets that providers refer to and that are not there.
+/// The Secrets that providers refer to and that are not there, or are of no use.
 pub fn credentials(manifests: &Manifests) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, spec) in &manifests.providers {
+        let exchange = Resolved::new(manifests, name, spec).ok().and_then(|resolved| resolved.exchange());
+        let mut say = |code, message| {
+            let (severity, kind, object) = (Severity::Error, Kind::LLMProvider, name.clone());
+            findings.push(Finding { severity, kind, object, code, message });
+        };
         for reference in secret_refs(spec) {
-            if manifests.secret(&name.namespace, reference).is_none() {
-                findings.push(Finding {
-                    severity: Severity::Error,
-                    kind: Kind::LLMProvider,
-                    object: name.clone(),
-                    code: "CredentialsNotFound",
-                    message: format!(
-                        "Secret {}/{} has no key `{}`, or can't be read; make it there",
-                        name.namespace, reference.name, reference.key
-                    ),
-                });
+            let SecretKeyRef { name: secret, key } = &reference;
+            let Some(value) = manifests.secret(&name.namespace, &reference) else {
+                let message =
+                    format!("Secret {}/{secret} has no key `{key}`, or can't be read; make it there", name.namespace);
+                say("CredentialsNotFound", message);
+                continue;
+            };
+            let refusal = exchange.as_ref().and_then(|exchange| exchange.kind.refusal(&reference, value));
+            if let Some(why) = refusal {
+                say("CredentialInvalid", format!("Secret {}/{secret}: {why}", name.namespace));
             }
         }
     }
@@ -87,11 +91,13 @@ pub fn credentials(manifests: &Manifests) -> Vec<Finding> {
 }
 
 /// The Secrets that a provider refers to.
-pub fn secret_refs(spec: &LLMProviderSpec) -> impl Iterator<Item = &SecretKeyRef> {
-    let api_key = spec.credential.iter().filter_map(|credential| credential.api_key.as_ref());
+pub fn secret_refs(spec: &LLMProviderSpec) -> Vec<SecretKeyRef> {
+    let credential = spec.credential.iter().flat_map(Credential::secret_refs);
     let headers = spec.headers.iter().filter_map(|header| header.secret_ref.as_ref());
     let proxy = spec.egress_proxy.iter().filter_map(|proxy| proxy.credential.as_ref());
-    api_key.map(|api_key| &api_key.secret_ref).chain(headers).chain(proxy.map(|credential| &credential.secret_ref))
+    let certificate = spec.tls.iter().filter_map(|tls| tls.client_certificate_ref.as_ref());
+    let refs = credential.chain(headers).chain(proxy.map(|credential| &credential.secret_ref)).cloned();
+    refs.chain(certificate.flat_map(SecretRef::tls_keys)).collect()
 }
 
 /// A route that will have nobody left.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use jiff::Timestamp;
+use lotse_crds::exchange;
 use lotse_crds::finding::{Finding, Severity};
 use lotse_crds::manifests::Manifests;
 use lotse_crds::read::{ReadError, read};
@@ -30,7 +31,10 @@ pub async fn run(flags: &Analyze, now: Timestamp, out: &mut dyn Write) -> Result
         undecodable = broken;
         Ok(manifests)
     } else {
-        read(&texts(&flags.files)?, &flags.cluster.root_namespace)
+        read(&texts(&flags.files)?, &flags.cluster.root_namespace).map(|mut manifests| {
+            exchange::assume(&mut manifests);
+            manifests
+        })
     };
     let problems: Vec<Value> = undecodable.iter().map(finding).chain(problems(read, now)).collect();
     let errors = problems.iter().filter(|problem| problem["severity"] == "Error").count();

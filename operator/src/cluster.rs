@@ -11,6 +11,7 @@ use kube::api::ListParams;
 use kube::config::KubeConfigOptions;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::{Api, Client, Config, Resource};
+use lotse_crds::exchange;
 use lotse_crds::finding::Finding;
 use lotse_crds::manifests::Manifests;
 use lotse_crds::name::{ObjectName, Workload};
@@ -84,14 +85,14 @@ impl Cluster {
             undecodable.extend(declare::provider(&mut manifests, &object));
             let Ok(provider) = &object.0 else { continue };
             let conditions = provider.status.iter().flat_map(|status| &status.conditions);
-            let mut lacking = conditions.filter(|condition| condition.reason == "CredentialsNotFound");
+            let mut lacking = conditions.filter(|condition| condition.reason.starts_with("Credential"));
             if lacking.any(|condition| condition.status == Truth::False) {
                 continue;
             }
             for reference in survey::secret_refs(&provider.spec) {
                 let secret = ObjectName::new(name_of(provider).namespace, &reference.name);
                 let values = manifests.secrets.entry(secret).or_default();
-                values.insert(reference.key.clone(), Secret::new("not read".to_owned()));
+                values.insert(reference.key, Secret::unread());
             }
         }
         for object in self.list::<DeserializeGuard<ModelRoute>>().await? {
@@ -100,6 +101,7 @@ impl Cluster {
         for object in self.list::<DeserializeGuard<DataPolicy>>().await? {
             declare::policy(&mut manifests, &object);
         }
+        exchange::assume(&mut manifests);
         Ok((manifests, undecodable))
     }
 

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client};
+use lotse_crds::exchange::{Wanted, exchanges as needed};
 use lotse_crds::manifests::Manifests;
 use lotse_crds::residency::utc_day;
 use serde_json::json;
@@ -20,7 +21,9 @@ use tokio::time::Instant;
 
 use crate::caller::Callers;
 use crate::certificates::{Keeper, tls};
+use crate::exchange::Exchanges;
 use crate::gather::{self, Gathered};
+use crate::https::Https;
 use crate::labels::{CONTROLLER, LEADER};
 use crate::lease::Candidate;
 use crate::metrics::Metrics;
@@ -152,7 +155,10 @@ async fn lead(replica: &Arc<Replica>, publisher: &Arc<Publisher>, tasks: &mut Jo
     replica.gathered.ready().await;
     let (kept, mut is_kept) = watch::channel(false);
     tasks.spawn(keep(replica.clone(), kept));
-    tasks.spawn(compile(replica.clone(), publisher.clone()));
+    let https = Https::public(replica.flags.egress_proxy.as_deref());
+    let exchanges = Arc::new(Exchanges::new(replica.client.clone(), https, replica.now));
+    tasks.spawn(exchanges.clone().run());
+    tasks.spawn(compile(replica.clone(), publisher.clone(), exchanges));
     tasks.spawn(report(replica.clone(), publisher.clone()));
     drop(replica.compiled.subscribe().wait_for(Option::is_some).await);
     mark_leader(replica).await;
@@ -162,9 +168,10 @@ async fn lead(replica: &Arc<Replica>, publisher: &Arc<Publisher>, tasks: &mut Jo
     while tasks.join_next().await.is_some() {}
 }
 
-/// Compiles at each change, and at each midnight in UTC, when evidence ends.
-async fn compile(replica: Arc<Replica>, publisher: Arc<Publisher>) {
+/// Compiles at each change, when credentials have been renewed, and at each midnight in UTC, when evidence ends.
+async fn compile(replica: Arc<Replica>, publisher: Arc<Publisher>, exchanges: Arc<Exchanges>) {
     let mut changes = replica.gathered.changes();
+    let mut renewed = exchanges.renewed();
     changes.mark_changed();
     let mut day = None;
     let mut minutes = tokio::time::interval(Duration::from_mins(1));
@@ -173,13 +180,21 @@ async fn compile(replica: Arc<Replica>, publisher: Arc<Publisher>) {
         if day.is_some_and(|day| day == today) {
             tokio::select! {
                 told = changes.changed() => if told.is_err() { return },
+                told = renewed.changed() => if told.is_err() { return },
                 _ = minutes.tick() => continue,
             }
         }
-        day = Some(today);
         tokio::time::sleep(QUIET).await;
         changes.mark_unchanged();
-        let manifests = Arc::new(replica.gathered.manifests());
+        let mut manifests = replica.gathered.manifests();
+        exchanges.want(needed(&manifests).into_iter().map(|exchange| Wanted::new(exchange, &manifests)).collect());
+        if day.is_none() {
+            exchanges.first_round().await;
+        }
+        day = Some(today);
+        renewed.mark_unchanged();
+        exchanges.fill(&mut manifests);
+        let manifests = Arc::new(manifests);
         let pods = &replica.gathered.pods;
         publisher.refresh(&manifests, (replica.now)(), &|uid| pods.get(uid));
         replica.compiled.send_replace(Some(manifests));

@@ -4,7 +4,7 @@
 //!   what is wrong, [`status`] and [`check`] how an installation stands. [`cluster`] reads for them.
 //! - The controller, [`control`]: *gather* ([`gather`], [`pods`]) → *compile* ([`lotse_crds::compile()`]) → *publish*
 //!   ([`publish`], [`serve`], [`caller`]) → *report* ([`standing`], [`conditions`], [`report`]). [`lease`] says who leads,
-//!   [`certs`] and [`certificates`] keep certificates.
+//!   [`certs`] and [`certificates`] keep certificates, [`exchange`] and [`https`] get short-lived credentials.
 //! - The injector: [`inject`] decides and patches, [`admission`] reads and writes reviews. [`settings`] has the flags of
 //!   both.
 
@@ -19,9 +19,11 @@ pub mod cluster;
 pub mod conditions;
 pub mod control;
 pub mod declare;
+pub mod exchange;
 pub mod explain;
 pub mod folder;
 pub mod gather;
+pub mod https;
 pub mod inject;
 pub mod inject_command;
 pub mod labels;

@@ -136,8 +136,17 @@ struct Case<'a> {
 
 /// Findings that make an object unacceptable, and those that say that something it refers to is not there.
 const NOT_ACCEPTED: [&str; 4] = ["Invalid", "PolicyInvalid", "Conflicted", "ResidencyContradiction"];
-const NOT_RESOLVED: [&str; 5] =
-    ["CredentialsNotFound", "ProviderNotFound", "RefNotPermitted", "ModelNotServed", "NoProviderServesModel"];
+const NOT_RESOLVED: [&str; 9] = [
+    "CredentialsNotFound",
+    "CredentialInvalid",
+    "BaseNotFound",
+    "BaseNotPermitted",
+    "BaseInvalid",
+    "ProviderNotFound",
+    "RefNotPermitted",
+    "ModelNotServed",
+    "NoProviderServesModel",
+];
 
 impl Case<'_> {
     fn said(self) -> Said {

@@ -6,8 +6,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 
 use crate::attempt::{Answer, Answered};
+use crate::caller::{self, Told};
 use crate::failure::Failure;
-use crate::lane::Lane;
+use crate::format::Format;
 use crate::openai;
 use crate::pieces;
 use crate::record::{OK, Record};
@@ -15,8 +16,11 @@ use crate::stream::{AnswerBody, Flow};
 
 /// A provider's headers that an app may see. `set-cookie`, `location`, `refresh`, `link` and `alt-svc` are not among
 /// them: they would lead an app past the sidecar.
-const PASSED_ON: [&str; 8] = [
+const PASSED_ON: [&str; 11] = [
+    "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-tokens-remaining",
     "openai-processing-ms",
+    "request-id",
     "retry-after",
     "x-ratelimit-limit-requests",
     "x-ratelimit-limit-tokens",
@@ -30,22 +34,29 @@ const PROVIDER: HeaderName = HeaderName::from_static("x-lotse-provider");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-lotse-request-id");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-lotse-attempts");
 const REVISION: HeaderName = HeaderName::from_static("x-lotse-revision");
+const DROPPED: HeaderName = HeaderName::from_static("x-lotse-dropped");
+const ESTIMATED: HeaderName = HeaderName::from_static("x-lotse-estimated");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Writes what a candidate said.
 pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> Response<AnswerBody> {
-    let Answered { lane, headers: upstream, answer } = answered;
+    let Answered { lane, headers: upstream, dropped, answer } = answered;
     let mut headers = HeaderMap::with_capacity(12);
     mark(&mut headers, &record, Some(revision));
     if let Ok(provider) = HeaderValue::from_str(&lane.provider) {
         headers.insert(PROVIDER, provider);
+    }
+    if !dropped.is_empty()
+        && let Ok(names) = HeaderValue::from_str(&dropped.join(", "))
+    {
+        headers.insert(DROPPED, names);
     }
     for name in upstream.keys().filter(|name| PASSED_ON.contains(&name.as_str())) {
         headers.extend(upstream.get(name).map(|value| (name.clone(), value.clone())));
     }
     let (status, body) = match answer {
         Answer::Whole(answer, scanned) => {
-            let (pieces, tokens) = openai::annotate(&answer, &scanned, &lane.provider, lane.price.as_ref());
+            let (pieces, tokens) = openai::annotate(&answer, &scanned, lane.told(), openai::CHAT);
             if let Some(tokens) = tokens {
                 record.counts(tokens, lane.price.as_ref().map(|price| price.cost(tokens)));
             }
@@ -54,6 +65,14 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             (StatusCode::OK, body)
         }
+        Answer::Written(answer, kind, tokens) => {
+            if let Some(tokens) = tokens {
+                record.counts(tokens, lane.price.as_ref().map(|price| price.cost(tokens)));
+            }
+            record.ends(200, OK);
+            headers.insert(header::CONTENT_TYPE, kind);
+            (StatusCode::OK, AnswerBody::whole(answer))
+        }
         Answer::Stream(begun) => {
             record.has_content();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
@@ -61,7 +80,6 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
             (StatusCode::OK, AnswerBody::Stream(Box::new(Flow::new(*begun, record))))
         }
         Answer::Refusal(status, body) => {
-            let body = refusal(status, &body, &lane, &record.request_id);
             record.ends(status.as_u16(), "invalid_request");
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
@@ -74,23 +92,17 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
     response
 }
 
-/// What the provider says of a request that is the caller's fault; it never holds a credential, and is always JSON.
-fn refusal(status: StatusCode, body: &[u8], lane: &Lane, request_id: &str) -> Bytes {
-    if let Ok(text) = std::str::from_utf8(body)
-        && serde_json::from_str::<Value>(text).is_ok_and(|body| body.is_object())
-    {
-        return Bytes::from(lane.scrub(text));
-    }
-    let failure = Failure::InvalidRequest(format!(
-        "{} refused the request with status {} and said nothing that can be passed on",
-        lane.provider,
-        status.as_u16()
-    ));
-    Bytes::from(openai::error(&failure, request_id, &[]).to_string())
+/// Writes how many tokens a call has, when nobody was asked: an estimate, and marked as one.
+pub fn estimate(tokens: u64, record: Record, revision: &HeaderValue) -> Response<AnswerBody> {
+    let mut response = json(StatusCode::OK, &serde_json::json!({"input_tokens": tokens}));
+    mark(response.headers_mut(), &record, Some(revision));
+    response.headers_mut().insert(ESTIMATED, HeaderValue::from_static("true"));
+    record.ends(200, OK);
+    response
 }
 
 /// Writes a failure, and ends the record.
-pub fn fail(failure: &Failure, record: Record, revision: Option<&HeaderValue>) -> Response<AnswerBody> {
+pub fn fail(caller: Format, failure: &Failure, record: Record, revision: Option<&HeaderValue>) -> Response<AnswerBody> {
     let mut headers = HeaderMap::with_capacity(8);
     mark(&mut headers, &record, revision);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -112,7 +124,8 @@ pub fn fail(failure: &Failure, record: Record, revision: Option<&HeaderValue>) -
         // The rest of the body is not read; the connection can't carry another call.
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    let body = openai::error(failure, &record.request_id, record.attempts()).to_string();
+    let told = Told { failure, request_id: &record.request_id, attempts: record.attempts() };
+    let body = caller::body(caller, told).to_string();
     record.ends(failure.status().as_u16(), failure.code());
     let mut response = Response::new(AnswerBody::whole(Bytes::from(body)));
     *response.status_mut() = failure.status();

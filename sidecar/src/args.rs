@@ -43,6 +43,10 @@ pub struct Run {
     /// The service account of the pod that calls come from.
     #[arg(long, value_name = "SA", default_value = "default", requires = "manifests")]
     pub service_account: String,
+    /// The token of an identity, for providers whose credential is exchanged for a short-lived one: a file, read for each
+    /// exchange.
+    #[arg(long, value_name = "FILE", requires = "manifests")]
+    pub identity_token: Option<PathBuf>,
     /// The operator to follow; that of the root namespace by default.
     #[arg(long, value_name = "URL", value_parser = https, conflicts_with = "manifests")]
     pub operator: Option<Uri>,

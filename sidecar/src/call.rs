@@ -1,59 +1,193 @@
 //! A call as it came in: its body, read once.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
-use lotse_crds::body::{self, BodyError, Scanned};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use lotse_crds::body::{self, BodyError, Edits, Scanned};
 use lotse_crds::snapshot::{Candidate, Route};
+use lotse_crds::wire::Operation;
+use serde_json::{Map, Value};
 
+use crate::endpoint;
 use crate::failure::Failure;
+use crate::format::call::ModelCall;
+use crate::format::responses::state::{self, Kept};
+use crate::format::{self, Format};
+use crate::multipart::{self, Form};
 use crate::pieces;
-use crate::upstream::Pieces;
 
-/// Request headers that go on to a provider. Nothing else does: no credential, cookie or trace of the app.
-const FORWARDED: [HeaderName; 2] = [HeaderName::from_static("idempotency-key"), HeaderName::from_static("openai-beta")];
+/// Request headers that go on to a provider of the caller's dialect. Nothing else does: no credential, cookie or trace of
+/// the app.
+const FORWARDED: [HeaderName; 4] = [
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("openai-beta"),
+];
 
-/// A call for a chat completion.
+/// A call.
 pub struct Call {
-    body: Bytes,
-    scanned: Scanned,
+    /// What it asks for.
+    pub operation: Operation,
+    /// The dialect in which the app reads answers and errors.
+    pub caller: Format,
     /// The model that the app asks for.
     pub model: String,
     /// Whether it asks for a stream.
     pub stream: bool,
     /// The headers that go on to a provider.
     pub headers: HeaderMap,
+    /// What of it leans on state that a provider keeps; only for Responses.
+    pub kept: Vec<Kept>,
+    body: Body,
+}
+
+/// A call in neutral terms.
+pub struct Neutral {
+    /// The call.
+    pub call: ModelCall,
+    /// What of it an answer of Responses repeats.
+    pub echo: Map<String, Value>,
+}
+
+/// A call's body, and where its fields stand.
+#[derive(Clone)]
+pub struct Body {
+    bytes: Bytes,
+    content: Content,
+}
+
+/// What a body is.
+#[derive(Clone)]
+enum Content {
+    Json(Scanned),
+    Form(Form, HeaderValue),
 }
 
 impl Call {
     /// Reads a body, or says what is wrong with it.
-    pub fn read(body: Bytes, headers: &HeaderMap) -> Result<Self, Failure> {
-        let scanned = body::scan(&body)?;
-        scanned.refuse_unsupported(&body)?;
-        let model = scanned.model(&body)?;
-        let stream = scanned.stream(&body)?;
+    pub fn read(operation: Operation, parts: &Parts, body: Bytes) -> Result<Self, Failure> {
+        let headers = &parts.headers;
+        let kind = headers.get(header::CONTENT_TYPE);
+        let boundary = kind.and_then(|kind| multipart::boundary(kind.to_str().ok()?));
+        let (body, model, stream) = if let (Some(boundary), Some(kind)) = (boundary, kind) {
+            let form = Form::read(&body, &boundary)?;
+            let (model, stream) = (form.model.clone(), form.stream);
+            (Body { bytes: body, content: Content::Form(form, kind.clone()) }, model, stream)
+        } else {
+            let scanned = body::scan(&body)?;
+            scanned.refuse_unsupported(&body)?;
+            let (model, stream) = (scanned.model(&body)?, scanned.stream(&body)?);
+            (Body { bytes: body, content: Content::Json(scanned) }, model, stream)
+        };
         let forwarded = FORWARDED.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
-        Ok(Self { body, scanned, model, stream, headers: forwarded })
+        let caller = endpoint::dialect(parts.uri.path());
+        let kept = if operation == Operation::Responses { state::kept(&fields(&body.bytes)?) } else { Vec::new() };
+        Ok(Self { operation, caller, model, stream, headers: forwarded, kept, body })
     }
 
-    /// The body for one candidate. What is large is not copied.
-    pub fn body_for(&self, route: &Route, candidate: &Candidate) -> Pieces {
-        let changes = self.scanned.changes(&self.body, route, candidate);
-        let pieces = self.scanned.rewrite(&self.body, changes);
-        Pieces::new(pieces::put_together(&self.body, pieces))
+    /// The Content-Type that goes with the body.
+    pub fn content_type(&self) -> HeaderValue {
+        match &self.body.content {
+            Content::Json(_) => HeaderValue::from_static("application/json"),
+            Content::Form(_, kind) => kind.clone(),
+        }
+    }
+
+    /// The value of a top-level field; nothing in a form.
+    pub fn value(&self, key: &str) -> Option<&[u8]> {
+        self.body.value(key)
+    }
+
+    /// The body as it came.
+    pub fn bytes(&self) -> &[u8] {
+        &self.body.bytes
+    }
+
+    /// The body. A clone costs no copy of its bytes.
+    pub fn body(&self) -> Cow<'_, Body> {
+        Cow::Borrowed(&self.body)
+    }
+
+    /// The call's fields, with what the route sets.
+    pub fn fields(&self, route: &Route) -> Result<Map<String, Value>, Failure> {
+        let mut fields = fields(&self.body.bytes)?;
+        for (key, value) in &route.defaults.0 {
+            if !fields.contains_key(key) {
+                fields.insert(key.clone(), value.clone());
+            }
+        }
+        fields.extend(route.overrides.0.iter().map(|(key, value)| (key.clone(), value.clone())));
+        Ok(fields)
+    }
+
+    /// The call in neutral terms, with what the route sets. Only for operations that ask for text, and to count it.
+    pub fn neutral(&self, route: &Route) -> Result<Neutral, Failure> {
+        let fields = self.fields(route)?;
+        let echo = match self.caller {
+            Format::Responses => format::responses::call::echo(&fields),
+            Format::Chat | Format::Completions | Format::Messages | Format::Gemini | Format::Converse => Map::new(),
+        };
+        Ok(Neutral { call: format::read_call(self.caller, fields)?, echo })
     }
 
     /// Whether the app wants its stream to end with a usage.
     pub fn wants_usage(&self) -> bool {
-        let options = self.scanned.value(&self.body, "stream_options");
+        let options = self.body.value("stream_options");
         options
-            .and_then(|options| serde_json::from_slice::<serde_json::Value>(options).ok())
+            .and_then(|options| serde_json::from_slice::<Value>(options).ok())
             .is_some_and(|options| options["include_usage"] == true)
     }
 
     /// How long the prompt is, in bytes.
     pub fn prompt_bytes(&self) -> usize {
-        self.scanned.value(&self.body, "messages").map_or(0, <[u8]>::len)
+        let fields = ["messages", "input", "prompt"].into_iter();
+        fields.filter_map(|field| self.body.value(field)).map(<[u8]>::len).next().unwrap_or(0)
     }
+}
+
+impl Body {
+    /// Reads a body of JSON.
+    pub fn read(bytes: Bytes) -> Result<Self, Failure> {
+        let scanned = body::scan(&bytes)?;
+        Ok(Self { bytes, content: Content::Json(scanned) })
+    }
+
+    /// The value of a top-level field; nothing in a form.
+    pub fn value(&self, key: &str) -> Option<&[u8]> {
+        match &self.content {
+            Content::Json(scanned) => scanned.value(&self.bytes, key),
+            Content::Form(..) => None,
+        }
+    }
+
+    /// The names of the top-level fields; none in a form.
+    pub fn names(&self) -> Vec<&str> {
+        match &self.content {
+            Content::Json(scanned) => scanned.names(&self.bytes).collect(),
+            Content::Form(..) => Vec::new(),
+        }
+    }
+
+    /// The body for a candidate that speaks the caller's dialect, with `edits` on top. What is large is not copied.
+    pub fn for_candidate<'a>(&self, route: &'a Route, candidate: &'a Candidate, mut edits: Edits<'a>) -> Vec<Bytes> {
+        match &self.content {
+            Content::Form(form, _) => form.with_model(&self.bytes, &candidate.endpoint.upstream_model).into(),
+            Content::Json(scanned) => {
+                // What is set says more than an edit that was made without knowing it.
+                let mut changes = scanned.changes(&self.bytes, route, candidate);
+                edits.set.retain(|edit| changes.iter().all(|change| change.key != edit.key));
+                edits.set.append(&mut changes);
+                pieces::put_together(&self.bytes, scanned.edit(&self.bytes, edits))
+            }
+        }
+    }
+}
+
+fn fields(body: &[u8]) -> Result<Map<String, Value>, Failure> {
+    serde_json::from_slice(body).map_err(|error| Failure::InvalidRequest(error.to_string()))
 }
 
 impl From<BodyError> for Failure {

@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 
 use hickory_resolver::TokioResolver;
 use ipnet::IpNet;
-use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -67,6 +67,11 @@ pub enum PlaceError {
     /// The proxy's URL is none.
     #[error("its egressProxy.url can't be used")]
     Proxy,
+    /// The certificate that we show, or its key, is none.
+    #[error(
+        "the Secret of its tls.clientCertificateRef must hold a certificate chain in tls.crt and its key in tls.key"
+    )]
+    ClientCertificate,
     /// The CA bundle holds no certificate that can be read.
     #[error("its tls.caBundle can't be read")]
     CaBundle,
@@ -78,41 +83,62 @@ pub struct TlsRoots(OnceLock<Arc<rustls::ClientConfig>>);
 
 impl TlsRoots {
     pub(crate) fn public(&self) -> Arc<rustls::ClientConfig> {
-        let make = || {
-            let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-            Arc::new(config(roots, b"http/1.1"))
-        };
-        self.0.get_or_init(make).clone()
+        self.0.get_or_init(|| Arc::new(config(public_roots(), b"http/1.1"))).clone()
     }
+}
+
+fn public_roots() -> rustls::RootCertStore {
+    webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
+}
+
+/// HTTP/1.1 over TLS, trusting `roots`, and showing the certificate of `identity`: a chain in PEM, and its key.
+fn shown(roots: rustls::RootCertStore, identity: Option<&str>) -> Result<rustls::ClientConfig, PlaceError> {
+    let Some(identity) = identity else { return Ok(config(roots, b"http/1.1")) };
+    let wrong = |_| PlaceError::ClientCertificate;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(identity.as_bytes()).collect();
+    let key = PrivateKeyDer::from_pem_slice(identity.as_bytes()).map_err(wrong)?;
+    let mut config =
+        builder(roots).with_client_auth_cert(chain.map_err(wrong)?, key).map_err(|_| PlaceError::ClientCertificate)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+type Builder = rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert>;
+
+fn builder(roots: rustls::RootCertStore) -> Builder {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("aws-lc-rs has the default versions")
+        .with_root_certificates(roots)
 }
 
 /// `protocol` over TLS 1.2 or 1.3, trusting `roots`. Environment variables change nothing here: no key log, no roots of
 /// the machine.
 pub(crate) fn config(roots: rustls::RootCertStore, protocol: &[u8]) -> rustls::ClientConfig {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("aws-lc-rs has the default versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config = builder(roots).with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
     config
 }
 
 impl Place {
     /// The place behind a base URL.
+    /// `trust` is the CA bundle that is trusted instead of the public roots, and the certificate that we show.
     pub fn new(
         url: &http::Uri,
-        ca_bundle: Option<&str>,
+        trust: (Option<&str>, Option<&str>),
         allowed: &[IpNet],
         shared: (&TlsRoots, &Arc<Resolver>),
     ) -> Result<Self, PlaceError> {
         let host = url.host().ok_or(PlaceError::BaseUrl)?.trim_matches(['[', ']']).to_owned();
         let is_tls = url.scheme_str() == Some("https");
         let tls = if is_tls {
-            let config = match ca_bundle {
-                None => shared.0.public(),
-                Some(pem) => Arc::new(config(bundle(pem)?, b"http/1.1")),
+            let config = match trust {
+                (None, None) => shared.0.public(),
+                (ca_bundle, identity) => {
+                    let roots = ca_bundle.map_or_else(|| Ok(public_roots()), bundle)?;
+                    Arc::new(shown(roots, identity)?)
+                }
             };
             let name = ServerName::try_from(host.clone()).map_err(|_| PlaceError::BaseUrl)?;
             Some((TlsConnector::from(config), name))

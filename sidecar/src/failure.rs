@@ -9,6 +9,9 @@ use lotse_crds::plan::Refusal;
 use lotse_crds::snapshot::Reason;
 use serde::Serialize;
 
+use crate::format::Invalid;
+use crate::format::error::{ErrorClass, ProviderError};
+
 /// Why a call ended without an answer.
 #[derive(Clone, Debug)]
 pub enum Failure {
@@ -80,13 +83,15 @@ pub enum AttemptError {
     Unreachable(String),
     /// Nothing came in time.
     Timeout(&'static str),
-    /// The provider answered with another status than 2xx.
-    Status {
-        /// The status.
-        status: StatusCode,
-        /// How long it asks to wait.
-        wait: Option<Duration>,
+    /// The provider says that it went wrong.
+    Provider {
+        /// The status; none when it said so in a stream.
+        status: Option<StatusCode>,
+        /// What it says.
+        error: ProviderError,
     },
+    /// The provider wants the call to go elsewhere.
+    Redirect(StatusCode),
     /// The provider answered with something that is no answer.
     BrokenAnswer(String),
     /// The answer broke off.
@@ -115,16 +120,8 @@ impl AttemptError {
         match self {
             Self::Unreachable(_) => "unreachable",
             Self::Timeout(_) => "timeout",
-            Self::Status { status, .. } => match status.as_u16() {
-                300..=399 => "redirect_refused",
-                401 | 403 => "unauthorized",
-                404 => "not_found",
-                408 => "timeout",
-                429 => "rate_limited",
-                503 | 529 => "overloaded",
-                500..=599 => "server_error",
-                _ => "unexpected_status",
-            },
+            Self::Provider { error, .. } => error.class.code(),
+            Self::Redirect(_) => "redirect_refused",
             Self::BrokenAnswer(_) => "broken_answer",
             Self::Cut => "cut",
         }
@@ -134,14 +131,24 @@ impl AttemptError {
     pub fn is_own_fault(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut => true,
-            Self::Status { status, .. } => status.is_server_error() || *status == StatusCode::REQUEST_TIMEOUT,
+            Self::Provider { error, .. } => error.class.is_own_fault(),
+            Self::Redirect(_) => false,
+        }
+    }
+
+    /// How long the provider asks to wait.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Provider { error, .. } => error.wait,
+            Self::Redirect(_) | Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut => None,
         }
     }
 
     /// The provider's status, if it gave one.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Status { status, .. } => Some(status.as_u16()),
+            Self::Provider { status, .. } => status.map(|status| status.as_u16()),
+            Self::Redirect(status) => Some(status.as_u16()),
             Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut => None,
         }
     }
@@ -151,13 +158,22 @@ impl AttemptError {
         match self {
             Self::Unreachable(why) => format!("could not be reached: {why}"),
             Self::Timeout(what) => format!("{what} in time"),
-            Self::Status { status, .. } if status.is_redirection() => {
+            Self::Redirect(status) => {
                 format!("answered {}; redirects are neither followed nor passed on", status.as_u16())
             }
-            Self::Status { status, .. } => format!("answered {}", status.as_u16()),
+            Self::Provider { status: Some(status), error } => {
+                format!("answered {} ({})", status.as_u16(), error.class.code())
+            }
+            Self::Provider { status: None, error } => format!("reported an error ({})", error.class.code()),
             Self::BrokenAnswer(why) => format!("sent what is no answer: {why}"),
             Self::Cut => "broke off its answer".to_owned(),
         }
+    }
+}
+
+impl From<Invalid> for Failure {
+    fn from(invalid: Invalid) -> Self {
+        Self::InvalidRequest(invalid.to_string())
     }
 }
 
@@ -206,7 +222,7 @@ impl Failure {
         match self {
             Self::InvalidRequest(why) | Self::UnsupportedField(why) | Self::UnsupportedMediaType(why) => why.clone(),
             Self::NoSuchEndpoint => {
-                "there is no such endpoint; there are POST /v1/chat/completions and GET /v1/models".to_owned()
+                "there is no such endpoint; there are GET /v1/models and POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/messages, /v1/messages/count_tokens, /v1/images/…, /v1/audio/…, /v1/moderations and /v1/rerank".to_owned()
             }
             Self::NoDataPolicy(_) => "no DataPolicy lets this workload's data go anywhere; an enforcing DataPolicy of the root namespace that sets inferenceRegions must select it".to_owned(),
             Self::PolicyDenied(excluded) => {
@@ -231,6 +247,35 @@ impl Failure {
             Self::PolicyStale => "the operator has not confirmed the policy for longer than the DataPolicy's staleness.refuseSeconds; see whether lotse-controller runs and can be reached".to_owned(),
             Self::DeadlineExceeded => "the call took longer than the ModelRoute's timeouts.totalSeconds".to_owned(),
             Self::StreamCut(why) => format!("the provider {}; what came before is incomplete", why.message()),
+        }
+    }
+
+    /// As dialects and a stream's writer tell it.
+    pub fn as_provider_error(&self) -> ProviderError {
+        ProviderError {
+            class: self.class(),
+            code: Some(self.code().to_owned()),
+            param: None,
+            message: self.message(),
+            wait: None,
+        }
+    }
+
+    /// The class whose words the dialects have for it: a policy that refuses reads as a region that refuses.
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::InvalidRequest(_)
+            | Self::MethodNotAllowed(_)
+            | Self::PayloadTooLarge
+            | Self::UnsupportedMediaType(_)
+            | Self::MisdirectedRequest => ErrorClass::Caller,
+            Self::UnsupportedField(_) => ErrorClass::Unsupported,
+            Self::NoDataPolicy(_) | Self::PolicyDenied(_) | Self::OriginRefused => ErrorClass::Residency,
+            Self::NoSuchEndpoint | Self::ModelNotFound { .. } | Self::NoEligibleProvider(_) => ErrorClass::NotFound,
+            Self::RateLimited { .. } => ErrorClass::RateLimit,
+            Self::AllProvidersFailed | Self::StreamCut(_) => ErrorClass::Server,
+            Self::NotConfigured | Self::PolicyStale => ErrorClass::Overload,
+            Self::DeadlineExceeded => ErrorClass::Timeout,
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -17,6 +17,7 @@ use lotse_crds::name::Workload;
 use lotse_crds::read::{ReadError, read};
 use lotse_crds::residency::utc_day;
 
+use crate::exchange::Exchanges;
 use crate::lane::TableError;
 use crate::metrics::SnapshotLabels;
 use crate::moment;
@@ -65,14 +66,16 @@ fn told(errors: &[ReadError]) -> String {
 
 impl Folder {
     /// Reads the folder for the first time and puts it in force. A folder that is broken from the start is an error.
-    pub fn start(&self, app: &App) -> Result<Follower, FolderError> {
+    /// What `exchanges` gets by and by is put in force as it comes.
+    pub fn start(&self, app: &App, exchanges: Arc<Exchanges>) -> Result<Follower, FolderError> {
         let files = self.files()?;
         if files.is_empty() {
             return Err(FolderError::Empty(self.path.clone()));
         }
         let day = utc_day(moment::now());
-        self.apply(&files, app)?;
-        Ok(Follower { seen: Some(files.clone()), applied: files, day })
+        let generation = exchanges.generation();
+        self.apply(&files, (app, &exchanges))?;
+        Ok(Follower { seen: Some(files.clone()), applied: files, day, exchanges, generation })
     }
 
     /// The manifests, by file name; sub-folders are not read, as `kubectl apply -f` does not.
@@ -91,14 +94,15 @@ impl Folder {
     }
 
     /// Puts files in force and counts how that went.
-    fn apply(&self, files: &Files, app: &App) -> Result<(), FolderError> {
-        let applied = self.try_apply(files, app);
+    fn apply(&self, files: &Files, (app, exchanges): (&App, &Exchanges)) -> Result<(), FolderError> {
+        let applied = self.try_apply(files, (app, exchanges));
         count(if applied.is_ok() { "applied" } else { "refused" }, app);
         applied
     }
 
-    fn try_apply(&self, files: &Files, app: &App) -> Result<(), FolderError> {
-        let manifests = read(files, &self.root_namespace).map_err(FolderError::Wrong)?;
+    fn try_apply(&self, files: &Files, (app, exchanges): (&App, &Exchanges)) -> Result<(), FolderError> {
+        let mut manifests = read(files, &self.root_namespace).map_err(FolderError::Wrong)?;
+        exchanges.fill(&mut manifests);
         let Compiled { snapshot, keys, findings } = compile(&manifests, &self.workload, moment::now());
         app.apply(snapshot, &keys)?;
         report::findings(&findings);
@@ -128,17 +132,24 @@ impl Folder {
             }
         };
         let is_settled = follower.seen.as_ref() == Some(&files);
+        let generation = follower.exchanges.generation();
+        let is_renewed = generation != follower.generation;
         let is_new = files != follower.applied || day != follower.day;
         if !is_settled {
             follower.seen = Some(files);
             return;
         }
-        if !is_new {
+        if !is_new && !is_renewed {
             return;
         }
         follower.applied = files;
         follower.day = day;
-        match self.apply(&follower.applied, app) {
+        follower.generation = generation;
+        let revision = || app.table().map(|table| table.revision.clone());
+        let before = revision();
+        match self.apply(&follower.applied, (app, &follower.exchanges)) {
+            // A credential that is renewed changes nothing for people.
+            Ok(()) if !is_new && before == revision() => {}
             Ok(()) => (self.show)(&report::applied(app)),
             Err(error) => report::refused(&error),
         }
@@ -151,6 +162,9 @@ pub struct Follower {
     seen: Option<Files>,
     applied: Files,
     day: Date,
+    exchanges: Arc<Exchanges>,
+    /// Of what `exchanges` held when it was last applied.
+    generation: u64,
 }
 
 fn count(outcome: &'static str, app: &App) {

@@ -7,7 +7,9 @@
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
 
+use crate::decode::Coding;
 use crate::failure::Failure;
+use crate::multipart;
 
 /// The largest body, in bytes.
 pub const LARGEST_BODY: u64 = 32 * 1024 * 1024;
@@ -53,19 +55,34 @@ pub fn method(parts: &Parts, allowed: &'static str) -> Result<(), Failure> {
     if parts.method.as_str() == allowed { Ok(()) } else { Err(Failure::MethodNotAllowed(allowed)) }
 }
 
-/// Refuses a body that is not plain JSON, or that says it is too large.
-pub fn body(parts: &Parts) -> Result<(), Failure> {
+/// Refuses a body that is neither JSON nor, where files are taken, a form, and one in a coding that is not understood.
+pub fn body(parts: &Parts, takes_forms: bool) -> Result<(), Failure> {
     debug_assert_eq!(parts.method, Method::POST, "only calls have a body");
     let kind = text(&parts.headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
+    // A page can send a form without asking first, but not past Host, Origin and Sec-Fetch-Site.
+    let is_form = takes_forms && multipart::boundary(kind).is_some();
+    if !essence.eq_ignore_ascii_case("application/json") && !is_form {
         let said = if kind.is_empty() { "there is none".to_owned() } else { format!("it is {essence}") };
-        return Err(Failure::UnsupportedMediaType(format!("the Content-Type must be application/json; {said}")));
+        let wanted = if takes_forms { "application/json or multipart/form-data" } else { "application/json" };
+        return Err(Failure::UnsupportedMediaType(format!("the Content-Type must be {wanted}; {said}")));
     }
-    match text(&parts.headers, header::CONTENT_ENCODING.as_str()) {
-        None | Some("identity") => Ok(()),
-        Some(_) => Err(Failure::UnsupportedMediaType("the body must not be compressed".to_owned())),
-    }
+    coding(&parts.headers).map(|_| ())
+}
+
+/// How the body is coded.
+pub fn coding(headers: &HeaderMap) -> Result<Coding, Failure> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let named = match (codings.next(), codings.next()) {
+        (None, _) => return Ok(Coding::Identity),
+        (Some(name), None) => name.to_str().ok().and_then(Coding::named),
+        (Some(_), Some(_)) => None,
+    };
+    named.ok_or_else(|| {
+        Failure::UnsupportedMediaType(
+            "the Content-Encoding must be gzip, deflate or zstd, or there must be none".to_owned(),
+        )
+    })
 }
 
 /// How long the body says it is.
@@ -125,11 +142,21 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_json_is_read() {
-        assert!(body(&parts(&[("content-type", "application/json")])).is_ok());
-        assert!(body(&parts(&[("content-type", "Application/JSON; charset=utf-8")])).is_ok());
-        assert!(body(&parts(&[])).is_err());
-        assert!(body(&parts(&[("content-type", "application/x-www-form-urlencoded")])).is_err());
-        assert!(body(&parts(&[("content-type", "application/json"), ("content-encoding", "gzip")])).is_err());
+    fn only_json_and_where_files_are_taken_forms_are_read() {
+        let json = ("content-type", "application/json");
+        let form = ("content-type", "multipart/form-data; boundary=b0");
+
+        assert!(body(&parts(&[json]), false).is_ok());
+        assert!(body(&parts(&[("content-type", "Application/JSON; charset=utf-8")]), false).is_ok());
+        assert!(body(&parts(&[]), false).is_err());
+        assert!(body(&parts(&[("content-type", "application/x-www-form-urlencoded")]), true).is_err());
+        assert!(body(&parts(&[form]), false).is_err());
+        assert!(body(&parts(&[form]), true).is_ok());
+        assert!(body(&parts(&[json, ("content-encoding", "gzip")]), false).is_ok());
+        for codings in
+            [&[("content-encoding", "br")][..], &[("content-encoding", "gzip"), ("content-encoding", "gzip")]]
+        {
+            assert!(body(&parts(&[&[json], codings].concat()), false).is_err());
+        }
     }
 }

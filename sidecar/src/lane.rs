@@ -4,19 +4,19 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use ipnet::IpNet;
 use lotse_crds::name::ObjectName;
 use lotse_crds::price::Price;
-use lotse_crds::secret::Secret;
-use lotse_crds::snapshot::{Candidate, KeyedHeader, Keys, Proxy, Target};
+use lotse_crds::snapshot::{Candidate, Keys};
 
-use crate::dial::{Place, PlaceError, Resolver, TlsRoots};
+use crate::dial::{PlaceError, Resolver, TlsRoots};
+use crate::exchange::Refusals;
 use crate::failure::{AttemptError, AttemptNote};
+use crate::format::error::ProviderError;
 use crate::health::Recent;
+use crate::makers::Makers;
 use crate::metrics::{LaneMetrics, Metrics};
 use crate::moment;
-use crate::upstream::Origin;
+use crate::server::{Origins, Server};
 
 /// What one candidate needs to be called.
 pub struct Lane {
@@ -34,42 +34,22 @@ pub struct Lane {
     pub price: Option<Price>,
     /// Where its calls are counted.
     pub metrics: LaneMetrics,
+    /// Who made the ids of answers that providers keep.
+    pub makers: Arc<Makers>,
     health: Arc<Mutex<Recent>>,
-}
-
-/// A candidate's server.
-pub struct Server {
-    /// Where it is, and the connections to it.
-    pub origin: Arc<Origin>,
-    /// The path of its chat completions.
-    pub path: Uri,
-    /// The value of its Host header.
-    pub host: HeaderValue,
-    /// The headers of every call: credentials and the provider's own.
-    pub headers: HeaderMap,
-}
-
-/// The servers of a table's candidates. Connections are shared only by what agrees in all of the key.
-pub(crate) type Origins = HashMap<OriginKey, Arc<Origin>>;
-
-/// What must agree for connections to be shared.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct OriginKey {
-    provider: ObjectName,
-    base_url: String,
-    ca_bundle: Option<String>,
-    allowed: Vec<IpNet>,
-    proxy: Option<Proxy>,
-    proxy_key: Option<String>,
+    refusals: Arc<Refusals>,
 }
 
 /// What tables share over their lives.
 #[derive(Default)]
 pub struct Shared {
-    tls: TlsRoots,
+    pub(crate) tls: TlsRoots,
     /// Resolves names, of providers and of the operator.
     pub(crate) resolver: Arc<Resolver>,
     health: Mutex<HealthByName>,
+    makers: Arc<Makers>,
+    /// Who has refused a credential.
+    pub refusals: Arc<Refusals>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -114,56 +94,10 @@ impl Assembly<'_> {
             metrics: self.shared.metrics.of_lane(route, &name, &model),
             name,
             model,
+            makers: self.shared.makers.clone(),
             health,
+            refusals: self.shared.refusals.clone(),
         })
-    }
-
-    fn server(&mut self, candidate: &Candidate) -> Result<Option<Server>, TableError> {
-        let name = &candidate.provider;
-        let Target::OpenAI { base_url, headers, ca_bundle, allowed_addresses, proxy } = &candidate.endpoint.target
-        else {
-            return Ok(None);
-        };
-        let no_url = || TableError::Place(name.clone(), PlaceError::BaseUrl);
-        let url: Uri = format!("{base_url}/chat/completions").parse().map_err(|_| no_url())?;
-        let (authority, path) = url.authority().zip(url.path_and_query()).ok_or_else(no_url)?;
-        let key = OriginKey {
-            provider: name.clone(),
-            base_url: base_url.clone(),
-            ca_bundle: ca_bundle.clone(),
-            allowed: allowed_addresses.clone(),
-            proxy: proxy.clone(),
-            proxy_key: self.proxy_key(name, proxy.as_ref())?.map(|key| key.reveal().to_owned()),
-        };
-        let known = self.origins.get(&key).or_else(|| self.before?.get(&key)).cloned();
-        let origin = if let Some(origin) = known {
-            origin
-        } else {
-            let shared = (&self.shared.tls, &self.shared.resolver);
-            let at = |error| TableError::Place(name.clone(), error);
-            let mut place = Place::new(&url, ca_bundle.as_deref(), allowed_addresses, shared).map_err(at)?;
-            if let Some(proxy) = proxy {
-                place = place.through(proxy, key.proxy_key.as_deref(), shared).map_err(at)?;
-            }
-            Arc::new(Origin::new(place))
-        };
-        self.origins.insert(key, origin.clone());
-        Ok(Some(Server {
-            origin,
-            path: Uri::from(path.clone()),
-            host: HeaderValue::from_str(authority.as_str()).map_err(|_| header_error(name, "host"))?,
-            headers: header_values(name, headers, self.keys)?,
-        }))
-    }
-}
-
-impl Assembly<'_> {
-    /// What a proxy asks for; a key that is missing refuses the snapshot.
-    fn proxy_key(&self, name: &ObjectName, proxy: Option<&Proxy>) -> Result<Option<&Secret>, TableError> {
-        match proxy.and_then(|proxy| proxy.key.as_ref()) {
-            None => Ok(None),
-            Some(key) => self.keys.get(key).map(Some).ok_or_else(|| header_error(name, "proxy-authorization")),
-        }
     }
 }
 
@@ -178,6 +112,24 @@ impl Lane {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).note(moment::instant(), fault);
     }
 
+    /// Notes that the provider has refused its credential, if this error says so.
+    pub fn heed(&self, error: &AttemptError) {
+        // AWS says 403 of a token that has expired.
+        let is_expired =
+            |error: &ProviderError| error.code.as_deref().is_some_and(|code| code.contains("ExpiredToken"));
+        let is_refused = match error {
+            AttemptError::Provider { status, error } => status.is_some_and(|status| status == 401) || is_expired(error),
+            AttemptError::Unreachable(_)
+            | AttemptError::Timeout(_)
+            | AttemptError::Redirect(_)
+            | AttemptError::BrokenAnswer(_)
+            | AttemptError::Cut => false,
+        };
+        if is_refused {
+            self.refusals.tell(&self.name);
+        }
+    }
+
     /// An attempt at this candidate that failed, as callers are told.
     pub fn note_of(&self, error: &AttemptError) -> AttemptNote {
         AttemptNote {
@@ -189,11 +141,15 @@ impl Lane {
         }
     }
 
+    /// What answers say of the candidate: the provider's name, and the price that their cost is made from.
+    pub fn told(&self) -> (&str, Option<&Price>) {
+        (&self.provider, self.price.as_ref())
+    }
+
     /// Takes the credentials out of bytes that a provider sent, should it have echoed them.
     pub fn scrub(&self, text: &str) -> String {
         let mut clean = text.to_owned();
-        let headers = self.server.iter().flat_map(|server| server.headers.values());
-        for value in headers.filter_map(|value| value.to_str().ok()) {
+        for value in self.server.iter().flat_map(Server::secrets) {
             let secret = value.strip_prefix("Bearer ").unwrap_or(value);
             if secret.len() >= 4 {
                 clean = clean.replace(secret, "[redacted]");
@@ -201,21 +157,4 @@ impl Lane {
         }
         clean
     }
-}
-
-fn header_values(name: &ObjectName, headers: &[KeyedHeader], keys: &Keys) -> Result<HeaderMap, TableError> {
-    let mut values = HeaderMap::with_capacity(headers.len());
-    for header in headers {
-        let value = keys.get(&header.key).and_then(|secret| HeaderValue::from_str(secret.reveal()).ok());
-        let (Ok(header_name), Some(mut value)) = (HeaderName::try_from(&header.name), value) else {
-            return Err(header_error(name, &header.name));
-        };
-        value.set_sensitive(true);
-        values.insert(header_name, value);
-    }
-    Ok(values)
-}
-
-fn header_error(name: &ObjectName, header: &str) -> TableError {
-    TableError::Header(name.clone(), header.to_owned())
 }

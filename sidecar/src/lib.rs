@@ -1,7 +1,8 @@
 //! Acts on a snapshot: takes a pod's model calls to a provider that may have the data.
 //!
 //! *Follow* ([`folder`] → [`table`]) → *listen* ([`listen`], [`guard`]) → *plan* ([`lotse_crds::plan()`]) → *attempt*
-//! ([`attempt`], [`upstream`], [`tap`]) → *answer* ([`answer`], [`stream`]). [`serve`] has the life of a call in order.
+//! ([`outgoing`], [`attempt`], [`upstream`], [`tap`]) → *answer* ([`answer`], [`stream`]). [`serve`] has the life of a call in
+//! order; [`format`](mod@format) has the dialects.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,34 +17,49 @@ pub mod answer;
 pub mod args;
 pub mod attempt;
 pub mod call;
+pub mod caller;
+pub mod decode;
 pub mod dial;
+pub mod endpoint;
+pub mod exchange;
 pub mod failure;
 pub mod folder;
 pub mod follow;
+pub mod format;
+pub mod frames;
 pub mod guard;
 pub mod health;
 mod json_lines;
 pub mod lane;
 pub mod lease;
 pub mod listen;
+pub mod makers;
 pub mod metrics;
+mod models;
 mod moment;
+pub mod multipart;
 pub mod openai;
+pub mod outgoing;
+mod passed;
 mod pieces;
+mod quirks;
 pub mod record;
 pub mod report;
-pub mod retry_after;
 pub mod serve;
+pub mod server;
 pub mod simulate;
 pub mod sse;
 pub mod stream;
 pub mod table;
 pub mod tap;
 pub mod telemetry;
+mod trial;
 mod tunnel;
 pub mod upstream;
+mod whole;
 
 use args::Run;
+use exchange::{Exchanges, Way};
 use folder::FolderError;
 use listen::{ListenError, Service};
 use serve::App;
@@ -77,12 +93,21 @@ pub enum StartError {
 /// Starts a sidecar: answers calls, and follows a folder or the operator from then on. What a person at the terminal
 /// should see goes to `show`.
 pub async fn start(run: &Run, show: fn(&str)) -> Result<Running, StartError> {
+    start_by(run, show, Way::Public).await
+}
+
+/// The same, with another way to the hosts at which identities are exchanged.
+#[doc(hidden)]
+pub async fn start_by(run: &Run, show: fn(&str), way: Way) -> Result<Running, StartError> {
     let app = Arc::new(App::default());
     let folder = match &run.manifests {
         None => None,
         Some(path) => {
             let folder = run.folder(path, show);
-            let follower = folder.start(&app)?;
+            let exchanges = Arc::new(Exchanges::new(&app.shared, run.identity_token.clone(), way));
+            let follower = folder.start(&app, exchanges.clone())?;
+            // Ends with the runtime.
+            tokio::spawn(exchanges.run());
             Some((folder, follower))
         }
     };

@@ -33,3 +33,9 @@ pub(crate) fn request_id() -> String {
     id.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
     id
 }
+
+/// What made-up ids of one answer are made from.
+#[expect(clippy::disallowed_methods, reason = "this is the shell")]
+pub(crate) fn seed() -> u64 {
+    fastrand::u64(..)
+}

@@ -1,4 +1,4 @@
-//! OpenAI's dialect: what an event or an answer says, and how an error is written. Pure.
+//! Chat and Completions that pass: what an event or an answer says, read no further than it matters. Pure.
 //! Source: OpenAI API specification 2.3.0, and what compatible servers do (research of 2026-11).
 
 use std::borrow::Cow;
@@ -8,9 +8,7 @@ use lotse_crds::body::{self, Change, Scanned};
 use lotse_crds::price::{Price, Tokens};
 use memchr::memmem::Finder;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use crate::failure::{AttemptNote, Failure};
 use crate::pieces;
 
 /// What one event of a stream says.
@@ -40,6 +38,15 @@ struct Chunk<'a> {
 struct Choice<'a> {
     #[serde(borrow, default)]
     delta: Option<Delta<'a>>,
+    /// Completions' own.
+    #[serde(borrow, default)]
+    text: Option<Part<'a>>,
+}
+
+impl Choice<'_> {
+    fn is_content(&self) -> bool {
+        self.delta.as_ref().is_some_and(Delta::is_content) || self.text.as_ref().is_some_and(Part::is_content)
+    }
 }
 
 #[derive(Deserialize)]
@@ -101,8 +108,11 @@ pub fn read_event(data: &[u8]) -> Event {
         Err(_) => Event::Garbage,
         Ok(Chunk { error: Some(_), .. }) => Event::Error,
         Ok(Chunk { choices, .. }) => {
-            let deltas = choices.iter().flatten().filter_map(|choice| choice.delta.as_ref());
-            if deltas.into_iter().any(Delta::is_content) { Event::Content } else { Event::Other }
+            if choices.iter().flatten().any(Choice::is_content) {
+                Event::Content
+            } else {
+                Event::Other
+            }
         }
     }
 }
@@ -141,26 +151,54 @@ impl Glance {
     }
 }
 
+/// How a dialect names what it counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    input: &'static str,
+    output: &'static str,
+    details: &'static str,
+    /// Counts that its input leaves out, and that are input all the same: read from a cache, and written to one.
+    apart: Option<[&'static str; 2]>,
+}
+
+/// Chat's and Completions' names.
+pub const CHAT: Names =
+    Names { input: "prompt_tokens", output: "completion_tokens", details: "prompt_tokens_details", apart: None };
+/// Responses' names.
+pub const RESPONSES: Names =
+    Names { input: "input_tokens", output: "output_tokens", details: "input_tokens_details", apart: None };
+/// Messages' names.
+pub const MESSAGES: Names = Names {
+    input: "input_tokens",
+    output: "output_tokens",
+    details: "",
+    apart: Some(["cache_read_input_tokens", "cache_creation_input_tokens"]),
+};
+
 #[derive(Deserialize)]
-struct PromptTokens {
+struct Details {
     #[serde(default)]
     cached_tokens: Option<u64>,
 }
 
 /// What a `usage` counts; nothing if a count is none.
-fn tokens(usage: &[u8], fields: &Scanned) -> Option<Tokens> {
+fn tokens(usage: &[u8], fields: &Scanned, names: Names) -> Option<Tokens> {
     let count = |key| match fields.value(usage, key) {
         None | Some(b"null") => Some(0),
         Some(count) => serde_json::from_slice(count).ok(),
     };
-    let details = match fields.value(usage, "prompt_tokens_details") {
+    let details = match fields.value(usage, names.details) {
         None => None,
-        Some(details) => serde_json::from_slice::<Option<PromptTokens>>(details).ok()?,
+        Some(details) => serde_json::from_slice::<Option<Details>>(details).ok()?,
     };
-    Some(Tokens {
-        input: count("prompt_tokens")?,
-        cached_input: details.and_then(|details| details.cached_tokens).unwrap_or(0),
-        output: count("completion_tokens")?,
+    let (input, output): (u64, u64) = (count(names.input)?, count(names.output)?);
+    let cached = details.and_then(|details| details.cached_tokens).unwrap_or(0);
+    Some(match names.apart {
+        None => Tokens { input, cached_input: cached, output },
+        Some([read, written]) => {
+            let (read, written): (u64, u64) = (count(read)?, count(written)?);
+            Tokens { input: input.saturating_add(read).saturating_add(written), cached_input: read, output }
+        }
     })
 }
 
@@ -168,12 +206,12 @@ fn tokens(usage: &[u8], fields: &Scanned) -> Option<Tokens> {
 pub fn annotate(
     answer: &[u8],
     scanned: &Scanned,
-    provider: &str,
-    price: Option<&Price>,
+    (provider, price): (&str, Option<&Price>),
+    names: Names,
 ) -> (Vec<body::Piece>, Option<Tokens>) {
     let mut changes = vec![Change::new("provider", &provider)];
     let usage = scanned.value(answer, "usage").and_then(|usage| Some((usage, body::outline(usage).ok()?)));
-    let tokens = usage.as_ref().and_then(|(usage, fields)| tokens(usage, fields));
+    let tokens = usage.as_ref().and_then(|(usage, fields)| tokens(usage, fields, names));
     if let (Some((usage, fields)), Some(tokens), Some(price)) = (usage, tokens, price) {
         let mut json = BytesMut::with_capacity(usage.len() + 32);
         pieces::join(usage, &fields.rewrite(usage, vec![Change::new("cost", &price.cost(tokens))]), &mut json);
@@ -192,32 +230,6 @@ pub fn read_answer(answer: &[u8]) -> Result<Scanned, String> {
     }
 }
 
-/// A failure as OpenAI writes errors.
-pub fn error(failure: &Failure, request_id: &str, attempts: &[AttemptNote]) -> Value {
-    let status = failure.status();
-    let kind = match status.as_u16() {
-        403 => "permission_error",
-        429 => "rate_limit_error",
-        400..=499 => "invalid_request_error",
-        _ => "api_error",
-    };
-    let mut metadata = serde_json::Map::new();
-    if !failure.excluded().is_empty() {
-        metadata.insert("excluded".to_owned(), json!(failure.excluded()));
-    }
-    if !attempts.is_empty() {
-        metadata.insert("attempts".to_owned(), json!(attempts));
-    }
-    metadata.insert("request_id".to_owned(), request_id.into());
-    json!({"error": {
-        "message": failure.message(),
-        "type": kind,
-        "param": null,
-        "code": failure.code(),
-        "metadata": metadata,
-    }})
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +246,8 @@ mod tests {
             (r#"{"choices":[{"delta":{"content":[{"type":"text","text":"H"}]}}]}"#, Event::Content),
             (r#"{"choices":[{"delta":{"reasoning_content":"hm"}}]}"#, Event::Content),
             (r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c"}]}}]}"#, Event::Content),
+            (r#"{"choices":[{"index":0,"text":"H"}]}"#, Event::Content),
+            (r#"{"choices":[{"index":0,"text":""}]}"#, Event::Other),
             (r#"{"error":{"message":"overloaded"}}"#, Event::Error),
             ("[DONE]", Event::Done),
             ("<html>", Event::Garbage),
@@ -260,7 +274,7 @@ mod tests {
             Glance::default().event(&bytes);
             Glance::default().may_have_usage(&bytes);
             if let Ok(scanned) = read_answer(&bytes) {
-                annotate(&bytes, &scanned, "a/b", None);
+                annotate(&bytes, &scanned, ("a/b", None), CHAT);
             }
         }
 

@@ -7,24 +7,27 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use lotse_crds::plan::{Moment, plan};
+use lotse_crds::plan::{Moment, Plan, plan};
 use lotse_crds::residency;
 use lotse_crds::snapshot::{Candidate, Keys, Snapshot};
-use serde_json::json;
+use lotse_crds::wire::Operation;
 use tokio::sync::Notify;
 
 use crate::answer;
 use crate::attempt::{self, Answered};
 use crate::call::Call;
+use crate::endpoint::{self, Endpoint};
 use crate::failure::Failure;
+use crate::format::messages::count;
 use crate::guard;
 use crate::lane::{Shared, TableError};
 use crate::lease::PolicyLease;
+use crate::models;
 use crate::moment;
-use crate::record::{OK, Record};
+use crate::record::Record;
 use crate::stream::AnswerBody;
 use crate::table::Table;
 
@@ -92,59 +95,54 @@ impl App {
 /// Answers one request of the app.
 pub async fn answer(app: Arc<App>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
     let (parts, body) = request.into_parts();
+    let caller = endpoint::dialect(parts.uri.path());
     let mut record = Record::new(app.shared.metrics.clone());
     let table = match app.table() {
         Some(table) => Some(table),
         None => app.first_table().await,
     };
     let revision = table.as_ref().map(|table| table.revision.clone());
-    let answered = match route(&parts) {
+    let answered = match Endpoint::of(&parts) {
         Err(failure) => Err(failure),
         Ok(endpoint) => match (endpoint, table.as_deref()) {
             (_, Some(table)) if app.lease.is_over(table.refuse_after, moment::instant()) => Err(Failure::PolicyStale),
-            (Endpoint::Models, table) => return Ok(models(table, record)),
-            (Endpoint::Chat, None) => Err(Failure::NotConfigured),
-            (Endpoint::Chat, Some(table)) => chat(table, &parts, body, &mut record).await,
+            (Endpoint::Models, table) => return Ok(models::list(table, &parts, record)),
+            (Endpoint::Call(_), None) => Err(Failure::NotConfigured),
+            (Endpoint::Call(operation), Some(table)) => call(table, operation, (&parts, body), &mut record).await,
         },
     };
     Ok(match (answered, revision) {
-        (Ok(answered), Some(revision)) => answer::write(answered, record, &revision),
-        (Ok(_), None) => answer::fail(&Failure::NotConfigured, record, None),
-        (Err(failure), revision) => answer::fail(&failure, record, revision.as_ref()),
+        (Ok(Outcome::Answered(answered)), Some(revision)) => answer::write(*answered, record, &revision),
+        (Ok(Outcome::Estimated(tokens)), Some(revision)) => answer::estimate(tokens, record, &revision),
+        (Ok(_), None) => answer::fail(caller, &Failure::NotConfigured, record, None),
+        (Err(failure), revision) => answer::fail(caller, &failure, record, revision.as_ref()),
     })
 }
 
-enum Endpoint {
-    Chat,
-    Models,
+/// How a call was answered.
+enum Outcome {
+    /// By a provider.
+    Answered(Box<Answered>),
+    /// By the sidecar itself: so many tokens, or nearly.
+    Estimated(u64),
 }
 
-fn route(parts: &Parts) -> Result<Endpoint, Failure> {
-    guard::caller(parts)?;
-    match parts.uri.path() {
-        "/v1/chat/completions" => {
-            guard::method(parts, "POST")?;
-            guard::body(parts)?;
-            Ok(Endpoint::Chat)
-        }
-        "/v1/models" => {
-            guard::method(parts, "GET")?;
-            Ok(Endpoint::Models)
-        }
-        _ => Err(Failure::NoSuchEndpoint),
-    }
-}
-
-async fn chat(table: &Table, parts: &Parts, body: Incoming, record: &mut Record) -> Result<Answered, Failure> {
+async fn call(
+    table: &Table,
+    operation: Operation,
+    (parts, body): (&Parts, Incoming),
+    record: &mut Record,
+) -> Result<Outcome, Failure> {
     let body = read(parts, body).await?;
-    let call = Call::read(body, &parts.headers)?;
+    let body = guard::coding(&parts.headers)?.decode(body)?;
+    let call = Call::read(operation, parts, body)?;
     record.asks(&call.model, call.stream);
     let snapshot = &table.snapshot;
     let Some(route) = table.route(&call.model) else {
         if !table.opens {
             return Err(Failure::NoDataPolicy(Vec::new()));
         }
-        return Err(Failure::ModelNotFound { model: call.model.clone(), known: offered(snapshot) });
+        return Err(Failure::ModelNotFound { model: call.model.clone(), known: models::offered(snapshot) });
     };
     let now = moment::now();
     let plan = {
@@ -157,9 +155,20 @@ async fn chat(table: &Table, parts: &Parts, body: Incoming, record: &mut Record)
     if plan.attempts.is_empty() {
         return Err(Failure::of_empty_plan(&plan.refused, table.opens));
     }
+    if operation == Operation::CountTokens && !counts(table, &plan) {
+        return Ok(Outcome::Estimated(count::estimate(&call.neutral(route)?.call)));
+    }
     let answered = attempt::run(&call, (table, route), &plan, record).await?;
     audit(snapshot, answered.lane.ordinal, record);
-    Ok(answered)
+    Ok(Outcome::Answered(Box::new(answered)))
+}
+
+/// Whether any candidate counts tokens itself.
+fn counts(table: &Table, plan: &Plan<'_>) -> bool {
+    plan.attempts.iter().any(|attempt| {
+        let server = table.lane(attempt.permitted).server.as_ref();
+        server.is_some_and(|server| server.native(Operation::CountTokens, false).is_some())
+    })
 }
 
 /// Counts what auditing policies would have refused of the candidate that answers.
@@ -210,38 +219,4 @@ async fn read(parts: &Parts, mut body: Incoming) -> Result<Bytes, Failure> {
         return Err(Failure::PayloadTooLarge);
     }
     Ok(if joined.is_empty() { whole } else { joined.freeze() })
-}
-
-/// The models that this workload may ask for and that somebody may answer, by name.
-fn offered(snapshot: &Snapshot) -> Vec<String> {
-    let now = moment::now();
-    let is_answered = |route: &&lotse_crds::snapshot::Route| {
-        let mut candidates = route.tiers.iter().flat_map(|tier| &tier.candidates);
-        candidates.any(|candidate| residency::permit(&snapshot.policies, candidate, now).is_ok())
-    };
-    let mut names: Vec<String> = snapshot
-        .routes
-        .iter()
-        .filter(is_answered)
-        .flat_map(|route| &route.models)
-        .filter(|pattern| !pattern.is_prefix())
-        .map(|pattern| pattern.0.clone())
-        .collect();
-    names.sort();
-    names
-}
-
-fn models(table: Option<&Table>, record: Record) -> Response<AnswerBody> {
-    let Some(table) = table else { return answer::fail(&Failure::NotConfigured, record, None) };
-    if !table.opens {
-        return answer::fail(&Failure::NoDataPolicy(Vec::new()), record, Some(&table.revision));
-    }
-    let data: Vec<_> = offered(&table.snapshot)
-        .into_iter()
-        .map(|id| json!({"id": id, "object": "model", "created": 0, "owned_by": "lotse"}))
-        .collect();
-    let mut response = answer::json(StatusCode::OK, &json!({"object": "list", "data": data}));
-    response.headers_mut().insert("x-lotse-revision", table.revision.clone());
-    record.ends(200, OK);
-    response
 }

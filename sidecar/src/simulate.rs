@@ -55,7 +55,8 @@ pub fn answer(simulation: &Simulation, question: &Question<'_>, draws: (f64, f64
     if hits(simulation.error_percent, draws.0) {
         let status = u16::try_from(simulation.error_status.unwrap_or(503)).ok();
         let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-        let body = json!({"error": {"message": "a simulated error", "type": "api_error", "param": null, "code": null}});
+        let body =
+            json!({"error": {"message": "a simulated error", "type": "server_error", "param": null, "code": null}});
         let pieces = VecDeque::from([(thinking, Bytes::from(body.to_string()))]);
         let status = status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
         return Simulated { status, body: Script { pieces, is_cut: false, start, sleep: None } };

@@ -56,6 +56,11 @@ impl Splitter {
         if self.pending.len() > LARGEST_EVENT { Err(TooLarge) } else { Ok(Events { bytes, ends }) }
     }
 
+    /// Whether there are bytes of an event that has not ended.
+    pub fn has_rest(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     fn find(&mut self, bytes: &[u8], ends: &mut Vec<usize>) {
         let mut start = 0;
         while let Some(length) = self.cursor.event_end(&bytes[start..]) {
@@ -111,6 +116,14 @@ pub fn data(event: &[u8]) -> Option<std::borrow::Cow<'_, [u8]>> {
         });
     }
     joined
+}
+
+/// The name of an event: its last `event` line. Nothing if it has none, or an empty one.
+pub fn name(event: &[u8]) -> Option<&str> {
+    let named = lines(event).filter_map(|line| match line.strip_prefix(b"event:")? {
+        [b' ', name @ ..] | name => std::str::from_utf8(name).ok(),
+    });
+    named.last().filter(|name| !name.is_empty())
 }
 
 fn lines(event: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -189,6 +202,14 @@ mod tests {
         assert_eq!(data(b": ping\n\n"), None);
         assert_eq!(data(b"database: x\n\n"), None);
         assert_eq!(data(b"data\n\n").as_deref(), Some(&b""[..]));
+    }
+
+    #[test]
+    fn the_last_name_of_an_event_counts() {
+        assert_eq!(name(b"event: a\ndata: x\n\n"), Some("a"));
+        assert_eq!(name(b"event:a\r\nevent: b\r\n\r\n"), Some("b"));
+        assert_eq!(name(b"data: event: a\n\n"), None);
+        assert_eq!(name(b"event: \n\n"), None);
     }
 
     #[test]

@@ -14,8 +14,9 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use crate::attempt::{Begun, Source};
+use crate::caller::Told;
 use crate::failure::{AttemptError, AttemptNote, Failure};
-use crate::openai;
+use crate::format::Format;
 use crate::pieces::CHEAP_TO_COPY;
 use crate::record::{OK, Record};
 use crate::tap::Tap;
@@ -78,6 +79,7 @@ pub struct Flow {
     tap: Tap,
     record: Option<Record>,
     state: State,
+    caller: Format,
     idle: Duration,
     silence: Pin<Box<Sleep>>,
     deadline: Instant,
@@ -98,7 +100,7 @@ enum State {
 impl Flow {
     /// Goes on with a stream that has begun.
     pub fn new(begun: Begun, record: Record) -> Self {
-        let Begun { held, source, tap, deadline, idle } = begun;
+        let Begun { held, source, tap, caller, deadline, idle } = begun;
         let silence = Box::pin(tokio::time::sleep_until(deadline.min(Instant::now() + idle)));
         Self {
             out: held,
@@ -106,6 +108,7 @@ impl Flow {
             tap,
             record: Some(record),
             state: State::Flowing,
+            caller,
             idle,
             silence,
             deadline,
@@ -140,8 +143,11 @@ impl Flow {
                         self.breaks(&error);
                     }
                 }
-                Poll::Ready(None) if self.tap.is_done() => self.ends(),
-                Poll::Ready(None | Some(Err(_))) => self.breaks(&AttemptError::Cut),
+                Poll::Ready(None) => match self.tap.close(&mut self.out) {
+                    Ok(()) => self.ends(),
+                    Err(error) => self.breaks(&error),
+                },
+                Poll::Ready(Some(Err(_))) => self.breaks(&AttemptError::Cut),
                 Poll::Pending if !self.out.is_empty() || self.poll_silence(cx).is_pending() => return,
                 // All of the answer is there; only the provider's connection lingers.
                 Poll::Pending if self.tap.is_done() => self.ends(),
@@ -202,8 +208,9 @@ impl Flow {
         if !self.tap.has_error() {
             let attempt = self.tap.lane().note_of(error);
             let attempts: Vec<AttemptNote> = record.attempts().iter().cloned().chain([attempt]).collect();
-            let event = openai::error(failure, &record.request_id, &attempts);
-            self.out.push_back(Bytes::from(format!("data: {event}\n\n")));
+            let told = Told { failure, request_id: &record.request_id, attempts: &attempts };
+            let event = self.tap.failure(self.caller, told);
+            self.out.push_back(event);
         }
         record.ends(200, failure.code());
     }

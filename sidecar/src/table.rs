@@ -10,7 +10,8 @@ use lotse_crds::residency::Permitted;
 use lotse_crds::snapshot::{Candidate, Keys, Route, Snapshot};
 use prometheus_client::metrics::counter::Counter;
 
-use crate::lane::{Assembly, Lane, Origins, Shared, TableError};
+use crate::lane::{Assembly, Lane, Shared, TableError};
+use crate::server::Origins;
 
 /// A snapshot arranged for calls.
 pub struct Table {

@@ -210,7 +210,7 @@ impl Inbound {
 }
 
 /// A request's body: pieces of the original and new bytes, sent one after the other without being joined.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Pieces {
     pieces: VecDeque<Bytes>,
     remaining: u64,

@@ -74,6 +74,14 @@ impl FakeProvider {
         Self::listens(Arc::new(script), Some(tls)).await
     }
 
+    /// Plays what `script` makes of each request, over TLS.
+    pub async fn plays_over_tls(
+        script: impl Fn(&Asked) -> Vec<Step> + Send + Sync + 'static,
+        tls: TlsAcceptor,
+    ) -> Self {
+        Self::listens(Arc::new(script), Some(tls)).await
+    }
+
     async fn listens(script: Script, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let provider =

@@ -9,7 +9,8 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use lotse_sidecar::args::{Cli, Command, Run};
-use lotse_sidecar::{Running, StartError, start};
+use lotse_sidecar::exchange::Way;
+use lotse_sidecar::{Running, StartError, start, start_by};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -42,6 +43,16 @@ impl Sidecar {
         }
         let running = start(&flags_of(&folder, flags), |_| ()).await?;
         Ok(Self { running, folder })
+    }
+
+    /// The same, with another way to the hosts at which identities are exchanged.
+    pub async fn exchanging(world: &World, flags: &[&str], way: Way) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        for (name, text) in world.files() {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
+        let running = start_by(&flags_of(&folder, flags), |_| (), way).await.expect("the world is well-formed");
+        Self { running, folder }
     }
 
     /// Starts as in a pod: it follows the operator.

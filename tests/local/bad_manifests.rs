@@ -41,13 +41,16 @@ async fn each_wrong_manifest_is_told_with_its_file_its_object_and_its_field() {
         ),
         ("kind: LLMProvider\nmetadata: {name: a}".to_owned(), vec!["apiVersion"]),
         (object("LLMProvider", "app", "p", "vendor: vllm"), vec!["LLMProvider app/p", "models"]),
-        (object("LLMProvider", "app", "p", MODELS), vec!["vendor"]),
+        (object("LLMProvider", "app", "p", MODELS), vec!["spec.vendor: must be set, unless basedOn is"]),
         (provider(&format!("{MODELS}\nprise: 7")), vec!["LLMProvider app/p", "spec.prise: unknown field `prise`"]),
         (
             provider("models: [{name: m, price: {inputPerMillion: \"1\", outputPerMilion: \"1\"}}]"),
             vec!["spec.models[0].price.outputPerMilion", "unknown field `outputPerMilion`"],
         ),
-        (provider(&format!("{MODELS}\nbasedOn: {{name: x}}")), vec!["spec.basedOn: unknown field"]),
+        (
+            provider(&format!("{MODELS}\nbasedOn: {{name: x}}")),
+            vec!["spec.credential: must be set beside basedOn", "spec.vendor: nothing but credential may be set"],
+        ),
         (
             provider("models: [{name: m, price: {inputPerMillion: \"-1\", outputPerMillion: \"1\"}}]"),
             vec!["spec.models[0].price.inputPerMillion", "not negative"],

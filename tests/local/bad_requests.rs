@@ -59,7 +59,8 @@ async fn each_bad_request_gets_its_code_and_none_reaches_a_provider() {
     }
     is(&sidecar.send(post(path, &[], vec![b'{', 0xff, b'}'])).await, 400, "invalid_request");
     is(&sidecar.send(post(path, &[("content-type", "text/plain")], CALL)).await, 415, "unsupported_media_type");
-    is(&sidecar.send(post(path, &[("content-encoding", "gzip")], CALL)).await, 415, "unsupported_media_type");
+    is(&sidecar.send(post(path, &[("content-encoding", "br")], CALL)).await, 415, "unsupported_media_type");
+    is(&sidecar.send(post(path, &[("content-encoding", "gzip")], CALL)).await, 400, "invalid_request");
     is(&sidecar.send(post(path, &[("host", "evil.example")], CALL)).await, 421, "misdirected_request");
     is(&sidecar.send(post(path, &[("origin", "https://evil.example")], CALL)).await, 403, "origin_refused");
     is(&sidecar.send(post("/v1/models", &[], CALL)).await, 405, "method_not_allowed");

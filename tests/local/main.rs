@@ -15,6 +15,7 @@ mod balance;
 mod command;
 mod config_stream;
 mod egress_proxy;
+mod exchange;
 mod explain;
 mod failover;
 mod house_rules;

@@ -35,6 +35,54 @@ fn a_field_that_is_absent_is_set_first_and_an_empty_object_gets_no_comma_too_man
     assert_eq!(rewritten("{}", &[]), "{}");
 }
 
+fn edited(body: &str, edits: Edits<'_>) -> String {
+    let scanned = scan(body.as_bytes()).expect("a good body");
+    String::from_utf8(put_together(body.as_bytes(), &scanned.edit(body.as_bytes(), edits))).expect("UTF-8")
+}
+
+#[test]
+fn fields_are_renamed_and_removed_with_their_commas() {
+    let body = "{ \"a\": 1 , \"b\": 2 , \"c\": 3 }";
+    let removing = |remove: &[&'static str]| edited(body, Edits { remove: remove.to_vec(), ..Edits::default() });
+
+    assert_eq!(removing(&["a"]), "{ \"b\": 2 , \"c\": 3 }");
+    assert_eq!(removing(&["b"]), "{ \"a\": 1 , \"c\": 3 }");
+    assert_eq!(removing(&["c", "b"]), "{ \"a\": 1 }");
+    assert_eq!(removing(&["a", "c"]), "{ \"b\": 2 }");
+    assert_eq!(removing(&["a", "b", "c", "d"]), "{  }");
+    assert_eq!(
+        edited(
+            body,
+            Edits { set: vec![Change::new("z", &9)], rename: vec![("a", "x"), ("d", "y")], remove: vec!["b"] }
+        ),
+        "{\"z\":9, \"x\": 1 , \"c\": 3 }"
+    );
+    assert_eq!(edited(body, Edits { rename: vec![("a", "c")], ..Edits::default() }), "{ \"b\": 2 , \"c\": 3 }");
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_set_renamed_and_removed_the_body_stays_json(
+        keys in proptest::collection::btree_set("[a-e]", 0..5), set in proptest::collection::btree_set("[a-g]", 0..3),
+        remove in proptest::collection::vec("[a-g]", 0..4), rename in proptest::option::of(("[a-c]", "[d-h]")),
+    ) {
+        let members: Vec<String> = keys.iter().map(|key| format!("\"{key}\" : 1")).collect();
+        let body = format!("{{ {} }}", members.join(" , "));
+        let edits = Edits {
+            set: set.iter().map(|key| Change::new(key, &2)).collect(),
+            rename: rename.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect(),
+            remove: remove.iter().map(String::as_str).collect(),
+        };
+
+        let result: Value = serde_json::from_str(&edited(&body, edits)).expect("JSON");
+
+        for key in keys.iter().filter(|key| !set.contains(*key)) {
+            let gone = remove.contains(key) || rename.as_ref().is_some_and(|(old, _)| old == key);
+            prop_assert_eq!(result.get(key).is_none(), gone, "{}: {} of {}", key, result, body);
+        }
+    }
+}
+
 #[test]
 fn a_key_that_is_there_twice_is_refused_at_any_depth_however_it_is_written() {
     for body in [

@@ -117,3 +117,68 @@ fn a_broken_provider_or_route_stops_nothing_else() {
     assert!(codes.contains(&("Invalid", "lotse-system/paris".to_owned())), "{codes:?}");
     assert!(codes.contains(&("Invalid", "support/broken".to_owned())), "{codes:?}");
 }
+
+mod based_on;
+mod contradictions;
+mod credentials;
+mod vendors;
+
+/// Manifests with an open door, a route for model `m`, and these documents.
+fn world(documents: &str) -> Manifests {
+    let text = format!(
+        "apiVersion: lotse.dev/v1alpha1
+kind: DataPolicy
+metadata: {{name: open, namespace: root}}
+spec: {{inferenceRegions: [Worldwide]}}
+---
+apiVersion: lotse.dev/v1alpha1
+kind: ModelRoute
+metadata: {{name: r, namespace: root}}
+spec: {{namespaceSelector: {{}}, models: [m], tiers: [{{targets: [{{model: m}}]}}]}}
+---
+{documents}"
+    );
+    read(&BTreeMap::from([("all.yaml".to_owned(), text)]), "root").unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+fn provider(namespace: &str, name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: lotse.dev/v1alpha1\nkind: LLMProvider\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {spec}\n---\n"
+    )
+}
+
+fn secret(namespace: &str, name: &str, data: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: {namespace}}}\nstringData: {data}\n---\n"
+    )
+}
+
+/// Of each provider that the route means: its name, and the codes that it is out for.
+fn outcome(manifests: &Manifests, namespace: &str) -> Vec<(String, String)> {
+    let snapshot = compile(manifests, &workload(namespace), at("2026-11-24")).snapshot;
+    let tier = &snapshot.routes[0].tiers[0];
+    let candidates = tier.candidates.iter().map(|candidate| (candidate.provider.to_string(), String::new()));
+    let codes =
+        |refused: &Refused| refused.reasons.iter().map(|reason| reason.code.clone()).collect::<Vec<_>>().join(" ");
+    let refused = tier.refused.iter().map(|refused| (refused.provider.to_string(), codes(refused)));
+    let mut all: Vec<_> = candidates.chain(refused).collect();
+    all.sort();
+    all
+}
+
+/// The only candidate, and its keys as text.
+fn only(manifests: &Manifests, namespace: &str) -> (crate::snapshot::Candidate, BTreeMap<String, String>) {
+    let compiled = compile(manifests, &workload(namespace), at("2026-11-24"));
+    let candidates: Vec<_> = compiled.snapshot.candidates().cloned().collect();
+    let refused = &compiled.snapshot.routes[0].tiers[0].refused;
+    let [candidate] = candidates.as_slice() else { panic!("{candidates:?} {refused:?}") };
+    let keys = compiled.keys.iter().map(|(name, value)| (name.0.clone(), value.reveal().to_owned()));
+    (candidate.clone(), keys.collect())
+}
+
+fn server(candidate: &crate::snapshot::Candidate) -> &crate::snapshot::Server {
+    match &candidate.endpoint.target {
+        crate::snapshot::Target::Server(server) => server,
+        crate::snapshot::Target::Simulated(_) => panic!("simulated"),
+    }
+}

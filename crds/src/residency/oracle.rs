@@ -362,7 +362,7 @@ fn shown_by_wire(provider: &LLMProviderSpec) -> Option<&'static [&'static str]> 
     if provider.api == Some(Api::Simulated) {
         return None;
     }
-    let default = match provider.vendor.as_str() {
+    let default = match provider.vendor() {
         "openai" => "https://api.openai.com/v1",
         "mistral" => "https://api.mistral.ai/v1",
         "together" => "https://api.together.ai/v1",
@@ -371,11 +371,10 @@ fn shown_by_wire(provider: &LLMProviderSpec) -> Option<&'static [&'static str]> 
     let url = provider.base_url.as_deref().unwrap_or(default).to_lowercase();
     let host = url.trim_start_matches("https://").split('/').next()?.trim_end_matches('.').to_owned();
     match host.as_str() {
-        "api.openai.com" | "api.mistral.ai" => Some(&["Worldwide"]),
+        "api.openai.com" | "api.mistral.ai" | "api.together.ai" => Some(&["Worldwide"]),
         "eu.api.openai.com" => Some(&["EEA", "CH"]),
         "us.api.openai.com" => Some(&["US"]),
         "api.eu.mistral.ai" => Some(&["EU", "EFTA"]),
-        "api.together.ai" => Some(&[]),
         _ => None,
     }
 }

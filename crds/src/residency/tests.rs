@@ -301,6 +301,8 @@ fn manifests(world: &World) -> Manifests {
         policies: world.policies.iter().cloned().collect(),
         unreadable_policies: world.unreadable.iter().map(|name| (name.clone(), "not YAML".to_owned())).collect(),
         secrets: BTreeMap::from([(name, secret)]),
+        exchanged: BTreeMap::new(),
+        unexchanged: BTreeMap::new(),
     }
 }
 
@@ -377,6 +379,7 @@ fn evidence() -> impl Strategy<Value = Vec<Evidence>> {
                 source: "contract 17".to_owned(),
                 reviewed_on: reviewed.map(in_days),
                 valid_until: valid.map(in_days),
+                applies_to: crate::promises::Account::ThisAccount,
             })
         })
     };

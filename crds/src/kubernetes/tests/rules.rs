@@ -70,7 +70,71 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "{spec: {baseURL: 'https://user:password@example.com/v1'}}",
         "baseURL must not carry a user or a password",
     ),
-    ("llmproviders.yaml", "{spec: {credential: {apiKey: null}}}", "apiKey must be set when type is APIKey"),
+    (
+        "llmproviders.yaml",
+        "{spec: {credential: {apiKey: null}}}",
+        "apiKey must be set when type is APIKey, and only then",
+    ),
+    (
+        "llmproviders.yaml",
+        "{spec: {credential: {type: AWS, apiKey: null}}}",
+        "aws must be set when type is AWS, and only then",
+    ),
+    (
+        "llmproviders.yaml",
+        "{spec: {credential: {type: GoogleCloud, apiKey: null}}}",
+        "googleCloud must be set when type is GoogleCloud, and only then",
+    ),
+    (
+        "llmproviders.yaml",
+        "{spec: {credential: {type: Azure, apiKey: null}}}",
+        "azure must be set when type is Azure, and only then",
+    ),
+    (
+        "llmproviders.yaml",
+        "{spec: {credential: {type: OpenAI, apiKey: null}}}",
+        "openAI must be set when type is OpenAI, and only then",
+    ),
+    (
+        "llmproviders.yaml",
+        "{spec: {credential: {type: AWS, apiKey: null, aws: {}}}}",
+        "one of staticKeys, assumeRole and podIdentity must be set",
+    ),
+    (
+        "llmproviders.yaml",
+        "{spec: {credential: {type: AWS, apiKey: null, aws: {podIdentity: {clusterName: c, serviceAccountName: s}, staticKeys: {accessKeyIDRef: {name: a, key: i}, secretAccessKeyRef: {name: a, key: s}}}}}}",
+        "podIdentity must stand alone",
+    ),
+    (
+        "llmproviders.yaml",
+        "{spec: {credential: {type: AWS, apiKey: null, aws: {assumeRole: {roleARN: 'arn:aws:iam::123456789012:role/lotse'}}}}}",
+        "assumeRole must have exactly one of staticKeys beside it and serviceAccountName in it",
+    ),
+    (
+        "llmproviders.yaml",
+        "{spec: {credential: {type: AWS, apiKey: null, aws: {assumeRole: {roleARN: 'arn:aws:iam::123456789012:role/lotse', externalID: id, serviceAccountName: s}}}}}",
+        "externalID may only be set beside staticKeys: web identity has none",
+    ),
+    (
+        "llmproviders.yaml",
+        "{spec: {credential: {type: GoogleCloud, apiKey: null, googleCloud: {}}}}",
+        "exactly one of serviceAccountKey and workloadIdentity must be set",
+    ),
+    (
+        "llmproviders.yaml",
+        "{spec: {credential: {type: Azure, apiKey: null, azure: {tenantID: t, clientID: c}}}}",
+        "exactly one of clientSecret and serviceAccountName must be set",
+    ),
+    ("llmproviders.yaml", "{spec: {tls: {}}}", "caBundle or clientCertificateRef must be set"),
+    ("llmproviders.yaml", "{spec: {apiVersion: '2024-10-21'}}", "apiVersion may only be set when api is AzureOpenAI"),
+    ("llmproviders.yaml", "{spec: {vendor: null}}", "vendor must be set, unless basedOn is"),
+    ("llmproviders.yaml", "{spec: {models: null}}", "models must be set, unless basedOn is"),
+    ("llmproviders.yaml", "{spec: {basedOn: {name: shared}}}", "nothing but credential may be set beside basedOn"),
+    (
+        "llmproviders.yaml",
+        "{spec: {basedOn: {name: shared}, vendor: null, api: null, baseURL: null, credential: null, headers: null, force: null, models: null, promises: null, consumers: null}}",
+        "credential must be set beside basedOn",
+    ),
     ("llmproviders.yaml", "{spec: {headers: [{name: x-team}]}}", "exactly one of value and secretRef must be set"),
     (
         "llmproviders.yaml",
@@ -219,6 +283,28 @@ fn a_good_object_passes() {
 
         assert_eq!(messages(root_schema(&definition), &object), [""; 0], "{file}");
         assert_eq!(problems(file, &object), 0, "{file}");
+    }
+}
+
+/// What a provider with its own key may be, and one of each kind of credential.
+const GOOD_PROVIDERS: [&str; 7] = [
+    "{basedOn: {name: shared, namespace: lotse-system}, credential: {type: APIKey, apiKey: {secretRef: {name: a, key: b}}}}",
+    "{vendor: aws-bedrock, region: eu-west-1, models: [{name: m}], credential: {type: AWS, aws: {staticKeys: {accessKeyIDRef: {name: a, key: i}, secretAccessKeyRef: {name: a, key: s}, sessionTokenRef: {name: a, key: t}}, assumeRole: {roleARN: 'arn:aws:iam::123456789012:role/lotse', sessionName: s1, externalID: 'a:b/c'}}}}",
+    "{vendor: aws-bedrock, region: eu-west-1, models: [{name: m}], credential: {type: AWS, aws: {assumeRole: {roleARN: 'arn:aws-us-gov:iam::123456789012:role/a/b', serviceAccountName: s}}}}",
+    "{vendor: aws-bedrock, region: eu-west-1, models: [{name: m}], credential: {type: AWS, aws: {podIdentity: {clusterName: c, serviceAccountName: s}}}}",
+    "{vendor: google-vertex, region: eu, project: p, models: [{name: m, contextTokens: 1000, maxOutputTokens: 100, quantization: FP8, supports: [Tools, Vision]}], credential: {type: GoogleCloud, googleCloud: {workloadIdentity: {audience: '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/c', serviceAccountName: s, impersonate: lotse@p.iam.gserviceaccount.com}}}}",
+    "{vendor: azure-openai, region: swedencentral, apiVersion: 2025-04-01-preview, baseURL: 'https://r.openai.azure.com', models: [{name: m, deploymentType: DataZoneStandard}], credential: {type: Azure, azure: {tenantID: 6d7e, clientID: 12ab, serviceAccountName: s, authority: China}}, tls: {clientCertificateRef: {name: cert}}}",
+    "{vendor: openai, models: [{name: m}], credential: {type: OpenAI, openAI: {identityProviderID: idp_1, serviceAccountID: sa_1, serviceAccountName: s}}, evidence: [{name: e, kind: Contractual, source: s, appliesTo: AnyAccount}]}",
+];
+
+#[test]
+fn every_kind_of_credential_passes_and_so_does_a_key_of_ones_own() {
+    let (_, definition) = manifests().into_iter().next().expect("there are three");
+    for spec in GOOD_PROVIDERS {
+        let object = json!({"metadata": {"name": "p"}, "spec": yaml(spec)});
+
+        assert_eq!(messages(root_schema(&definition), &object), [""; 0], "{spec}");
+        assert_eq!(problems("llmproviders.yaml", &object), 0, "{spec}");
     }
 }
 
