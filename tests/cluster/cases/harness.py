@@ -18,6 +18,7 @@ VALUES = {
     "sidecar": {"image": {"repository": "localhost/lotse-sidecar", "tag": "test", "pullPolicy": "Never"}},
     # Short, so that a rotation can be watched to its end.
     "certificates": {"overlapSeconds": 20},
+    "identities": [{"namespace": SYSTEM, "serviceAccounts": ["nobody", "vertex"]}],
 }
 CLIENT = "localhost/lotse-client:1"
 

@@ -116,3 +116,42 @@ class Keys(unittest.TestCase):
         garbage = self.first.run("sh", "-c", "head -c 65536 /dev/urandom | nc -w 3 lotse-controller.lotse-system.svc 14443 2>/dev/null | wc -c", check=False)
         self.assertLess(int(garbage.split()[-1]), 64, "an alert at most")
         self.assertIn("current", harness.lotse("status", "-n", "tenant-one", check=False), "others are not disturbed")
+
+
+class Identities(unittest.TestCase):
+    """The node reaches no cloud: what is shown is whose tokens the controller may ask for, and where it then would go."""
+
+    @classmethod
+    def setUpClass(cls):
+        harness.ensure_installed()
+        cls.tenant = Tenant("clouds")
+        for account in ("vertex", "stranger", "nobody"):
+            if account != "nobody":
+                apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": SYSTEM}})
+            identity = {"audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k", "serviceAccountName": account}
+            apply(harness.obj("LLMProvider", f"cloud-{account}", SYSTEM, {
+                "vendor": "google-vertex",
+                "region": "eu",
+                "project": "p",
+                "credential": {"type": "GoogleCloud", "googleCloud": {"workloadIdentity": identity}},
+                "consumers": {"namespaceSelector": {}},
+                "models": [{"name": "gemini"}],
+            }))
+            target = {"model": "gemini", "provider": {"name": f"cloud-{account}", "namespace": SYSTEM}}
+            apply(route(f"cloud-{account}", f"cloud-{account}", [target], "clouds"))
+        cls.app = cls.tenant.app()
+
+    def told(self, account: str, words: str) -> None:
+        def found() -> bool:
+            return words in str(harness.get("mroute", f"cloud-{account}", "clouds")["status"]["candidates"])
+
+        wait(f"the route of {account} says: {words}", found, 60)
+
+    def test_a_named_account_has_its_token_exchanged_at_the_clouds_own_host(self):
+        self.told("vertex", "sts.googleapis.com can't be reached")
+
+    def test_a_token_of_any_other_account_is_not_to_be_had(self):
+        self.told("stranger", "the chart's identities must name it")
+
+    def test_a_call_says_that_the_credential_is_pending(self):
+        self.app.hears("cloud-vertex", "credential_pending")

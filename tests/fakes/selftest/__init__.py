@@ -1,0 +1,1 @@
+"""Proves the fakes: the providers' own SDKs call them directly, and nothing breaks a rule."""
