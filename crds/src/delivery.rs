@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::ObjectName;
 use crate::secret::Secret;
 use crate::snapshot::{KeyName, Keys, Revision, Snapshot};
 
@@ -30,6 +31,8 @@ pub enum FromSidecar {
     Hello(Hello),
     /// What became of a delivery.
     Ack(Ack),
+    /// A provider refuses the credential that a delivery brought.
+    CredentialRefused(CredentialRefused),
 }
 
 /// What the operator says. It can't be printed: it may carry keys.
@@ -53,6 +56,14 @@ pub struct Hello {
     /// What it holds from a stream before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds: Option<Revision>,
+}
+
+/// A provider refuses its credential. Who exchanges it renews it once, and not again for a minute, however many say so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialRefused {
+    /// The provider.
+    pub provider: ObjectName,
 }
 
 /// What became of a delivery.

@@ -158,6 +158,7 @@ async fn lead(replica: &Arc<Replica>, publisher: &Arc<Publisher>, tasks: &mut Jo
     let https = Https::public(replica.flags.egress_proxy.as_deref());
     let exchanges = Arc::new(Exchanges::new(replica.client.clone(), https, replica.now));
     tasks.spawn(exchanges.clone().run());
+    tasks.spawn(heed(publisher.clone(), exchanges.clone()));
     tasks.spawn(compile(replica.clone(), publisher.clone(), exchanges));
     tasks.spawn(report(replica.clone(), publisher.clone()));
     drop(replica.compiled.subscribe().wait_for(Option::is_some).await);
@@ -166,6 +167,15 @@ async fn lead(replica: &Arc<Replica>, publisher: &Arc<Publisher>, tasks: &mut Jo
     drop(is_kept.wait_for(|kept| *kept).await);
     replica.leading.send_replace(Leading::Whole);
     while tasks.join_next().await.is_some() {}
+}
+
+/// Renews credentials that providers refuse, as sidecars say.
+async fn heed(publisher: Arc<Publisher>, exchanges: Arc<Exchanges>) {
+    loop {
+        for provider in publisher.credentials_refused().await {
+            exchanges.refused(&provider);
+        }
+    }
 }
 
 /// Compiles at each change, when credentials have been renewed, and at each midnight in UTC, when evidence ends.

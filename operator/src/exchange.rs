@@ -81,6 +81,12 @@ impl Exchanges {
         self.ledger().fill(manifests);
     }
 
+    /// A provider has refused its credential: it is renewed, once in a while.
+    pub fn refused(&self, provider: &ObjectName) {
+        self.ledger().refused(provider, (self.now)());
+        self.asked.notify_one();
+    }
+
     /// What is held.
     pub fn held(&self) -> BTreeMap<ExchangeKey, Secret> {
         self.ledger().held().map(|(key, secret)| (key.clone(), secret.clone())).collect()

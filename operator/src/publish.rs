@@ -12,7 +12,7 @@ use lotse_crds::compile::{Compiled, compile};
 use lotse_crds::delivery::{Ack, Epoch, Hello, Outcome, delivery_content};
 use lotse_crds::finding::Finding;
 use lotse_crds::manifests::Manifests;
-use lotse_crds::name::Workload;
+use lotse_crds::name::{ObjectName, Workload};
 use lotse_crds::restriction;
 use lotse_crds::secret::Secret;
 use lotse_crds::snapshot::{Keys, Reason, Refused, Revision, Snapshot};
@@ -79,6 +79,8 @@ pub struct Publisher {
     term: u64,
     state: Mutex<State>,
     acks: watch::Sender<()>,
+    /// Providers that have refused their credential, since somebody last took them.
+    refused: watch::Sender<BTreeSet<ObjectName>>,
 }
 
 #[derive(Default)]
@@ -163,7 +165,7 @@ fn closed(snapshot: &Snapshot, why: &str) -> Snapshot {
 impl Publisher {
     /// A publisher of this term.
     pub fn new(term: u64) -> Self {
-        Self { term, state: Mutex::default(), acks: watch::Sender::new(()) }
+        Self { term, state: Mutex::default(), acks: watch::Sender::new(()), refused: watch::Sender::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -250,6 +252,13 @@ impl Publisher {
         self.acks.subscribe()
     }
 
+    /// Waits until sidecars say that providers refuse their credential, and takes their names.
+    pub async fn credentials_refused(&self) -> BTreeSet<ObjectName> {
+        let mut told = self.refused.subscribe();
+        drop(told.wait_for(|providers| !providers.is_empty()).await);
+        self.refused.send_replace(BTreeSet::new())
+    }
+
     /// Everyone who follows.
     pub fn sidecars(&self) -> Vec<Sidecar> {
         self.state().streams.values().map(Stream::sidecar).collect()
@@ -305,6 +314,17 @@ impl Stream {
 }
 
 impl Following {
+    /// Notes that a provider has refused the credential that the sidecar was sent. One that it was not sent is not heeded.
+    pub fn credential_refused(&self, provider: ObjectName) {
+        let state = self.publisher.state();
+        let Some(stream) = state.streams.get(&self.id) else { return };
+        let is_its_own = stream.offer.snapshot.candidates().any(|candidate| candidate.provider == provider);
+        drop(state);
+        if is_its_own {
+            self.publisher.refused.send_if_modified(|providers| providers.insert(provider));
+        }
+    }
+
     /// Notes what the sidecar says of what it was sent.
     pub fn ack(&self, ack: Ack) {
         let mut state = self.publisher.state();

@@ -172,7 +172,9 @@ async fn read_hello(body: &mut Incoming, lines: &mut Lines) -> Result<(Hello, Ve
         let Some(first) = whole.next() else { continue };
         return match serde_json::from_slice(&first) {
             Ok(FromSidecar::Hello(hello)) => Ok((hello, whole.collect())),
-            Ok(FromSidecar::Ack(_)) => Err("the first line must be a hello".to_owned()),
+            Ok(FromSidecar::Ack(_) | FromSidecar::CredentialRefused(_)) => {
+                Err("the first line must be a hello".to_owned())
+            }
             Err(error) => Err(format!("the first line is no hello: {error}")),
         };
     }
@@ -249,6 +251,10 @@ impl Stream {
         match serde_json::from_slice(line) {
             Ok(FromSidecar::Ack(ack)) => {
                 self.following.ack(ack);
+                Ok(())
+            }
+            Ok(FromSidecar::CredentialRefused(refused)) => {
+                self.following.credential_refused(refused.provider);
                 Ok(())
             }
             Ok(FromSidecar::Hello(_)) => Err("a second hello".to_owned()),

@@ -18,6 +18,20 @@ pub struct Told<'a> {
     pub attempts: &'a [AttemptNote],
 }
 
+impl Told<'_> {
+    /// The sentence. Who reads only this line should still see who failed, and how.
+    fn message(&self) -> String {
+        let message = self.failure.message();
+        if self.attempts.is_empty()
+            || !matches!(self.failure, Failure::AllProvidersFailed | Failure::RateLimited { .. })
+        {
+            return message;
+        }
+        let tell = |note: &AttemptNote| format!("{} {}", note.provider, note.message);
+        format!("{message}: {}", self.attempts.iter().map(tell).collect::<Vec<_>>().join("; "))
+    }
+}
+
 /// The failure as a body.
 pub fn body(caller: Format, told: Told<'_>) -> Value {
     let kind = error::kind(caller, &told.failure.as_provider_error());
@@ -26,14 +40,14 @@ pub fn body(caller: Format, told: Told<'_>) -> Value {
             "type": "error",
             "error": {
                 "type": kind,
-                "message": told.failure.message(),
+                "message": told.message(),
                 "code": told.failure.code(),
                 "metadata": metadata(told),
             },
             "request_id": told.request_id,
         }),
         Format::Chat | Format::Completions | Format::Responses | Format::Gemini | Format::Converse => json!({"error": {
-            "message": told.failure.message(),
+            "message": told.message(),
             "type": kind,
             "param": null,
             "code": told.failure.code(),
@@ -52,7 +66,7 @@ pub fn event(caller: Format, told: Told<'_>) -> Bytes {
             let error = json!({
                 "type": "error",
                 "code": told.failure.code(),
-                "message": told.failure.message(),
+                "message": told.message(),
                 "param": null,
                 "sequence_number": 0,
                 "error": body["error"],

@@ -87,7 +87,8 @@ impl Refusals {
         self.told.notify_one();
     }
 
-    async fn next(&self) -> BTreeSet<ObjectName> {
+    /// Waits until somebody has, and says who.
+    pub(crate) async fn next(&self) -> BTreeSet<ObjectName> {
         self.told.notified().await;
         std::mem::take(&mut *self.providers.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -161,10 +161,16 @@ impl AttemptError {
             Self::Redirect(status) => {
                 format!("answered {}; redirects are neither followed nor passed on", status.as_u16())
             }
-            Self::Provider { status: Some(status), error } => {
-                format!("answered {} ({})", status.as_u16(), error.class.code())
+            Self::Provider { status, error } => {
+                let said = match status {
+                    Some(status) => format!("answered {}", status.as_u16()),
+                    None => "reported an error".to_owned(),
+                };
+                match error.class.advice() {
+                    Some(advice) => format!("{said}: {advice}"),
+                    None => format!("{said} ({})", error.class.code()),
+                }
             }
-            Self::Provider { status: None, error } => format!("reported an error ({})", error.class.code()),
             Self::BrokenAnswer(why) => format!("sent what is no answer: {why}"),
             Self::Cut => "broke off its answer".to_owned(),
         }
@@ -242,7 +248,7 @@ impl Failure {
                 "the Host header must name this port: 127.0.0.1, [::1] or localhost".to_owned()
             }
             Self::RateLimited { .. } => "every provider that may be used asks to wait".to_owned(),
-            Self::AllProvidersFailed => "every provider that may be used failed; metadata.attempts says how".to_owned(),
+            Self::AllProvidersFailed => "every provider that may be used failed".to_owned(),
             Self::NotConfigured => "no configuration has arrived yet; try again shortly".to_owned(),
             Self::PolicyStale => "the operator has not confirmed the policy for longer than the DataPolicy's staleness.refuseSeconds; see whether lotse-controller runs and can be reached".to_owned(),
             Self::DeadlineExceeded => "the call took longer than the ModelRoute's timeouts.totalSeconds".to_owned(),

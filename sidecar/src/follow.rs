@@ -4,6 +4,7 @@
 //! the policy lease ends. The token is read anew for each request and shown only after the handshake. The words are
 //! `lotse_crds::delivery`'s; `lib` starts this.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,8 +19,10 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use lotse_crds::delivery::{
-    Ack, Delivery, Epoch, FromOperator, FromSidecar, Hello, LONGEST_DELIVERY, LineTooLong, Lines, Outcome, PATH, line,
+    Ack, CredentialRefused, Delivery, Epoch, FromOperator, FromSidecar, Hello, LONGEST_DELIVERY, LineTooLong, Lines,
+    Outcome, PATH, line,
 };
+use lotse_crds::name::ObjectName;
 use lotse_crds::restriction;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
@@ -135,7 +138,14 @@ impl Follow {
         let mut stream = Stream { app, held, says };
         let mut lines = Lines::new(LONGEST_DELIVERY);
         loop {
-            let Ok(frame) = timeout(SILENCE, answers.frame()).await else { return Err(FollowError::Silent) };
+            let frame = tokio::select! {
+                frame = timeout(SILENCE, answers.frame()) => frame,
+                refused = app.shared.refusals.next() => {
+                    stream.tell_refused(refused).await?;
+                    continue;
+                }
+            };
+            let Ok(frame) = frame else { return Err(FollowError::Silent) };
             let Some(frame) = frame else { return Ok(()) };
             let Ok(bytes) = frame?.into_data() else { continue };
             for line in lines.push(&bytes)? {
@@ -283,8 +293,19 @@ impl Stream<'_> {
             Outcome::Applied => tracing::info!(revision, "a snapshot is in force"),
             Outcome::Refused(why) => tracing::error!(revision, why, "a snapshot is refused, what was in force stays"),
         }
-        let ack = line(&FromSidecar::Ack(Ack { epoch, outcome }));
-        match timeout(CONNECT, self.says.send_data(ack.into())).await {
+        self.say(&FromSidecar::Ack(Ack { epoch, outcome })).await
+    }
+
+    /// Says who has refused a credential: the operator may have a newer one, or get one.
+    async fn tell_refused(&mut self, providers: BTreeSet<ObjectName>) -> Result<(), FollowError> {
+        for provider in providers {
+            self.say(&FromSidecar::CredentialRefused(CredentialRefused { provider })).await?;
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, said: &FromSidecar) -> Result<(), FollowError> {
+        match timeout(CONNECT, self.says.send_data(line(said).into())).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(FollowError::Silent),
         }

@@ -204,6 +204,13 @@ impl Operator {
         Ok(serde_json::from_slice(&said[..end]).expect("a line is JSON"))
     }
 
+    /// Waits until sidecars say that providers refuse their credential, and gives their names.
+    pub async fn hears_of_refused_credentials(&self) -> Vec<String> {
+        let publisher = self.publisher.borrow().clone().expect("it leads");
+        let heard = tokio::time::timeout(std::time::Duration::from_secs(10), publisher.credentials_refused()).await;
+        heard.expect("it hears of it").iter().map(ToString::to_string).collect()
+    }
+
     /// How those who follow stand.
     pub fn standings(&self) -> Vec<Standing> {
         let publisher = self.publisher.borrow().clone();

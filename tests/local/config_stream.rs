@@ -192,3 +192,19 @@ async fn what_is_no_hello_is_refused_and_nobody_else_is_disturbed() {
     operator.sees(&[Standing::Current]).await;
     assert_eq!(sidecar.chat().await.status, 200);
 }
+
+#[tokio::test]
+async fn a_provider_that_refuses_its_credential_is_told_to_the_operator_who_may_renew_it() {
+    let (paris, lyon) = (FakeProvider::refuses(401).await, FakeProvider::refuses(503).await);
+    let operator = Operator::new().await;
+    operator.declares(&World::of(&[("paris", &paris), ("lyon", &lyon)]));
+    let sidecar = Sidecar::following(&operator).await;
+
+    let answer = sidecar.chat().await;
+
+    let message = answer.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(answer.code(), "all_providers_failed");
+    assert!(message.contains("lotse-system/paris answered 401: it refuses our credential"), "{message}");
+    assert_eq!(operator.hears_of_refused_credentials().await, ["lotse-system/paris"]);
+    operator.sees(&[Standing::Current]).await;
+}

@@ -83,6 +83,30 @@ impl ErrorClass {
 }
 
 impl ErrorClass {
+    /// What it is, and what whoever runs the platform does about it; nothing where there is nothing to do but wait.
+    pub fn advice(self) -> Option<&'static str> {
+        match self {
+            Self::Auth => {
+                Some("it refuses our credential; see spec.credential of the LLMProvider, and what it may use there")
+            }
+            Self::NotFound => Some(
+                "it has no such model, deployment or path; see models[].upstreamName and baseURL of the LLMProvider",
+            ),
+            Self::Quota => Some("the quota or credit there is used up"),
+            Self::Residency => Some("it refuses this region; see region and baseURL of the LLMProvider"),
+            Self::Caller
+            | Self::RateLimit
+            | Self::Overload
+            | Self::ContextLength
+            | Self::ContentFilter
+            | Self::Unsupported
+            | Self::Server
+            | Self::UpstreamProtocol
+            | Self::Timeout
+            | Self::Unreachable => None,
+        }
+    }
+
     /// Whether it is the provider's own fault, and so counts towards an outage.
     pub fn is_own_fault(self) -> bool {
         match self {
