@@ -30,6 +30,9 @@ const PASSED_ON: [&str; 11] = [
     "x-ratelimit-reset-tokens",
 ];
 
+/// The longest list of names in a header, in characters.
+const LONGEST_LIST: usize = 1024;
+
 const PROVIDER: HeaderName = HeaderName::from_static("x-lotse-provider");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-lotse-request-id");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-lotse-attempts");
@@ -47,7 +50,7 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
         headers.insert(PROVIDER, provider);
     }
     if !dropped.is_empty()
-        && let Ok(names) = HeaderValue::from_str(&dropped.join(", "))
+        && let Ok(names) = HeaderValue::from_str(&listed(&dropped))
     {
         headers.insert(DROPPED, names);
     }
@@ -75,7 +78,9 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
         }
         Answer::Stream(begun) => {
             record.has_content();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+            let kind = begun.kind.clone();
+            let kind = kind.unwrap_or(HeaderValue::from_static("text/event-stream; charset=utf-8"));
+            headers.insert(header::CONTENT_TYPE, kind);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             (StatusCode::OK, AnswerBody::Stream(Box::new(Flow::new(*begun, record))))
         }
@@ -90,6 +95,12 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// Names for a header: an app chooses some of them, so what no header can hold is shown as `?`.
+fn listed(names: &[String]) -> String {
+    let visible = |letter: char| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' };
+    names.join(", ").chars().take(LONGEST_LIST).map(visible).collect()
 }
 
 /// Writes how many tokens a call has, when nobody was asked: an estimate, and marked as one.

@@ -62,6 +62,8 @@ pub struct Begun {
     pub source: Source,
     /// What observes it.
     pub tap: Tap,
+    /// Its Content-Type, when it is not an event stream of text.
+    pub kind: Option<HeaderValue>,
     /// The dialect in which the caller reads errors.
     pub caller: Format,
     /// When the whole call must have ended.

@@ -101,6 +101,11 @@ impl Call {
         self.body.value(key)
     }
 
+    /// Whether the body is a form with files.
+    pub fn is_form(&self) -> bool {
+        matches!(self.body.content, Content::Form(..))
+    }
+
     /// The body as it came.
     pub fn bytes(&self) -> &[u8] {
         &self.body.bytes

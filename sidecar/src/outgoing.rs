@@ -155,6 +155,10 @@ impl<'a> Writing<'a> {
 
     fn pass(&self, candidate: &Candidate, server: &Server, uri: &Uri) -> Result<Outgoing, Unfit> {
         let call = self.call;
+        // What must be set or taken out of a body can't be in a form.
+        if call.is_form() && !(candidate.endpoint.force.is_empty() && server.quirks.strip.is_empty()) {
+            return Err(Unfit::Operation);
+        }
         let mut dropped = Vec::new();
         let body = match format::own(call.caller, call.bytes()) {
             None => call.body(),

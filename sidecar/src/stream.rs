@@ -100,7 +100,7 @@ enum State {
 impl Flow {
     /// Goes on with a stream that has begun.
     pub fn new(begun: Begun, record: Record) -> Self {
-        let Begun { held, source, tap, caller, deadline, idle } = begun;
+        let Begun { held, source, tap, kind: _, caller, deadline, idle } = begun;
         let silence = Box::pin(tokio::time::sleep_until(deadline.min(Instant::now() + idle)));
         Self {
             out: held,

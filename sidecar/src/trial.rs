@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::attempt::{Answer, Answered, Begun, Broken, Source};
 use crate::call::Call;
+use crate::endpoint;
 use crate::failure::AttemptError;
 use crate::format::answer::Told;
 use crate::format::error::{self, ErrorClass, ErrorResponse, ProviderError};
@@ -194,7 +195,11 @@ impl Trial<'_> {
                     self.remember(tap.id().filter(|_| is_own));
                     let (deadline, idle) = (self.clock.total, self.clock.idle);
                     let caller = self.call.caller;
-                    return Ok(Answer::Stream(Box::new(Begun { held, source, tap, caller, deadline, idle })));
+                    // Of sound and pictures only the provider knows what they are.
+                    let kind =
+                        endpoint::format(self.call.operation).is_none().then(|| headers.get(header::CONTENT_TYPE));
+                    let kind = kind.flatten().cloned();
+                    return Ok(Answer::Stream(Box::new(Begun { held, source, tap, kind, caller, deadline, idle })));
                 }
             }
         }

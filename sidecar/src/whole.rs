@@ -44,11 +44,11 @@ impl Whole<'_> {
         match (way, dialect(self.call, way)) {
             (Way::Pass, Some(Format::Chat | Format::Completions)) => match openai::read_answer(&body) {
                 Ok(scanned) => Ok(Answer::Whole(body, scanned)),
-                Err(why) => Err(self.broken(&body, why)),
+                Err(why) => Err(self.broken(&body, way, why)),
             },
             (Way::Pass, dialect) => {
                 let read = passed::read(&body, dialect, self.call.operation, self.lane);
-                let (body, tokens) = read.map_err(|why| self.broken(&body, why))?;
+                let (body, tokens) = read.map_err(|why| self.broken(&body, way, why))?;
                 let kind = self.headers.get(header::CONTENT_TYPE).cloned();
                 Ok(Answer::Written(body, kind.unwrap_or(JSON), tokens))
             }
@@ -58,8 +58,9 @@ impl Whole<'_> {
     }
 
     fn translated(&self, body: &[u8], format: Format) -> Result<Answer, AttemptError> {
+        let way = Way::Translate(format);
         let read = format::read_answer(format, body, self.seed);
-        let mut answer = read.map_err(|why| self.broken(body, why.to_string()))?;
+        let mut answer = read.map_err(|why| self.broken(body, way, why.to_string()))?;
         let tokens = answer.usage.as_mut().map(|usage| {
             tap::price(self.lane, usage);
             tap::tokens(usage)
@@ -69,8 +70,9 @@ impl Whole<'_> {
     }
 
     fn embedded(&self, body: &[u8], host: Host, (encoding, inputs): (Encoding, usize)) -> Result<Answer, AttemptError> {
+        let way = Way::Embed(host, encoding, inputs);
         let read = host.read_answer(body, inputs);
-        let mut answer = read.map_err(|why| self.broken(body, why.to_string()))?;
+        let mut answer = read.map_err(|why| self.broken(body, way, why.to_string()))?;
         let counted = self.headers.get(BEDROCK_INPUT).and_then(|count| count.to_str().ok()?.parse().ok());
         if let (None, Some(input)) = (&answer.usage, counted) {
             answer.usage = Some(Usage { input, ..Usage::default() });
@@ -84,8 +86,8 @@ impl Whole<'_> {
     }
 
     /// Why a body is no answer: an error with status 200, or `why`.
-    fn broken(&self, body: &[u8], why: String) -> AttemptError {
-        let dialect = endpoint::format(self.call.operation).unwrap_or(Format::Chat);
+    fn broken(&self, body: &[u8], way: Way, why: String) -> AttemptError {
+        let dialect = dialect(self.call, way).unwrap_or(Format::Chat);
         match error::read_event(dialect, body) {
             Some(error) => AttemptError::Provider { status: Some(StatusCode::OK), error },
             None => AttemptError::BrokenAnswer(why),
