@@ -55,6 +55,16 @@ impl Answer {
         data.filter_map(|data| serde_json::from_str(data).ok()).collect()
     }
 
+    /// A stream's events by name, with their data as JSON where it is; a name is empty where there is none.
+    pub fn named_events(&self) -> Vec<(String, Value)> {
+        let text = self.text();
+        let read = |event: &str| {
+            let line = |key: &str| event.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim();
+            (line("event:").to_owned(), serde_json::from_str(line("data:")).unwrap_or_default())
+        };
+        text.split("\n\n").filter(|event| !event.trim().is_empty()).map(read).collect()
+    }
+
     /// The error's code, of a whole answer or of a stream's last event.
     pub fn code(&self) -> String {
         let error = serde_json::from_slice::<Value>(&self.body).ok().or_else(|| self.events().pop());
@@ -70,6 +80,21 @@ impl Answer {
             .filter_map(|reason| reason.as_str().map(str::to_owned))
             .collect()
     }
+}
+
+/// A call to this path, of JSON unless the headers say otherwise.
+pub fn post(path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    let mut request = Request::post(path);
+    let has = |name: &str| headers.iter().any(|(each, _)| *each == name);
+    for (name, value) in [("host", "127.0.0.1:14141"), ("content-type", "application/json")] {
+        if !has(name) {
+            request = request.header(name, value);
+        }
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Full::new(body.into())).expect("a request")
 }
 
 /// Sends a request and reads the answer to its end, or to where it breaks.

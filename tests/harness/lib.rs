@@ -9,6 +9,7 @@
     reason = "a harness may be wasteful, and panics to fail a test"
 )]
 
+pub mod asks;
 pub mod authority;
 pub mod client;
 pub mod manifests;
@@ -16,10 +17,13 @@ pub mod operator;
 pub mod provider;
 pub mod proxy;
 pub mod sidecar;
+pub mod speaks;
 
+pub use asks::Asks;
 pub use authority::Authority;
 pub use client::Answer;
 pub use manifests::World;
 pub use operator::Operator;
 pub use provider::FakeProvider;
 pub use sidecar::Sidecar;
+pub use speaks::Speaks;

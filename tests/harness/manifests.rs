@@ -108,8 +108,9 @@ impl World {
 
 fn provider(name: &str, url: &str, more: &str) -> String {
     let models = if more.contains("models:") { "" } else { "models: [{name: m, upstreamName: upstream}]\n" };
+    let vendor = if more.contains("vendor:") { "" } else { "vendor: vllm\n" };
     let spec = format!(
-        "vendor: vllm\nbaseURL: {url}\nallowedAddresses: [127.0.0.0/8]\nconsumers: {{namespaceSelector: {{}}}}\n{models}{more}"
+        "{vendor}baseURL: {url}\nallowedAddresses: [127.0.0.0/8]\nconsumers: {{namespaceSelector: {{}}}}\n{models}{more}"
     );
     object("LLMProvider", "lotse-system", name, &spec)
 }

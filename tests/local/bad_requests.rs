@@ -1,26 +1,10 @@
 //! Requests that no app should send. Each gets a clear answer in the caller's dialect, and the sidecar lives on.
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
+use lotse_tests::client::post;
 use lotse_tests::{Answer, FakeProvider, Sidecar, World};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const CALL: &str = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}"#;
-
-fn post(path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Request<Full<Bytes>> {
-    let mut request = Request::post(path);
-    let has = |name: &str| headers.iter().any(|(each, _)| *each == name);
-    for (name, value) in [("host", "127.0.0.1:14141"), ("content-type", "application/json")] {
-        if !has(name) {
-            request = request.header(name, value);
-        }
-    }
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    request.body(Full::new(body.into())).expect("a request")
-}
 
 fn is(answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{}", answer.text());
