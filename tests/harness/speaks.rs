@@ -105,11 +105,17 @@ impl Speaks {
     pub fn opening(self) -> Vec<u8> {
         match self {
             Self::Anthropic => [
-                sse("message_start", &json!({"type": "message_start", "message": {"id": "msg_1", "type": "message",
+                sse(
+                    "message_start",
+                    &json!({"type": "message_start", "message": {"id": "msg_1", "type": "message",
                     "role": "assistant", "model": "upstream", "content": [], "stop_reason": null,
-                    "stop_sequence": null, "usage": {"input_tokens": 10, "output_tokens": 1}}})),
-                sse("content_block_start", &json!({"type": "content_block_start", "index": 0,
-                    "content_block": {"type": "text", "text": ""}})),
+                    "stop_sequence": null, "usage": {"input_tokens": 10, "output_tokens": 1}}}),
+                ),
+                sse(
+                    "content_block_start",
+                    &json!({"type": "content_block_start", "index": 0,
+                    "content_block": {"type": "text", "text": ""}}),
+                ),
             ]
             .concat(),
             Self::Gemini => Vec::new(),
@@ -139,8 +145,11 @@ impl Speaks {
         match self {
             Self::Anthropic => [
                 sse("content_block_stop", &json!({"type": "content_block_stop", "index": 0})),
-                sse("message_delta", &json!({"type": "message_delta",
-                    "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": {"output_tokens": 5}})),
+                sse(
+                    "message_delta",
+                    &json!({"type": "message_delta",
+                    "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": {"output_tokens": 5}}),
+                ),
                 sse("message_stop", &json!({"type": "message_stop"})),
             ]
             .concat(),
@@ -160,10 +169,9 @@ impl Speaks {
     /// That it went wrong in the middle; Gemini says so in bare JSON.
     pub fn error(self, message: &str) -> Vec<u8> {
         match self {
-            Self::Anthropic => sse(
-                "error",
-                &json!({"type": "error", "error": {"type": "overloaded_error", "message": message}}),
-            ),
+            Self::Anthropic => {
+                sse("error", &json!({"type": "error", "error": {"type": "overloaded_error", "message": message}}))
+            }
             Self::Gemini => {
                 let error = json!({"error": {"code": 503, "message": message, "status": "UNAVAILABLE"}});
                 format!("{error:#}\n\n").into_bytes()
@@ -178,7 +186,9 @@ impl Speaks {
     /// A piece that is none.
     pub fn garbage(self) -> Vec<u8> {
         match self {
-            Self::Anthropic => b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"ind\n\n".to_vec(),
+            Self::Anthropic => {
+                b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"ind\n\n".to_vec()
+            }
             Self::Gemini => b"data: {\"candidates\": [<html>\n\n".to_vec(),
             Self::Bedrock => {
                 let mut broken = self.piece("never");

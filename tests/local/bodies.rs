@@ -68,7 +68,11 @@ async fn a_bomb_is_too_large_and_nonsense_is_no_body_and_none_reaches_a_provider
     ] {
         is(&sidecar.send(post(CHAT, &[("content-encoding", coding)], body)).await, 400, "invalid_request");
     }
-    is(&sidecar.send(post(CHAT, &[("content-encoding", "gzip, zstd")], gzip(CALL))).await, 415, "unsupported_media_type");
+    is(
+        &sidecar.send(post(CHAT, &[("content-encoding", "gzip, zstd")], gzip(CALL))).await,
+        415,
+        "unsupported_media_type",
+    );
     assert_eq!(paris.calls(), 0);
     assert_eq!(sidecar.chat().await.said(), "bonjour");
 }
@@ -144,7 +148,8 @@ async fn what_a_provider_refuses_of_a_form_comes_back() {
     let strict = FakeProvider::plays(move |_| vec![Step::Send(response(400, &[], body))]).await;
     let sidecar = Sidecar::of(&World::of(&[("strict", &strict)])).await;
 
-    let answer = sidecar.send(post(TRANSCRIPTIONS, &[FORM], form(&[("name=\"model\"", b"gpt-4o"), (FILE, b"x")]))).await;
+    let answer =
+        sidecar.send(post(TRANSCRIPTIONS, &[FORM], form(&[("name=\"model\"", b"gpt-4o"), (FILE, b"x")]))).await;
 
     assert_eq!((answer.status.as_u16(), &answer.json()["error"]["message"]), (400, &"no sound in it".into()));
 }

@@ -8,6 +8,8 @@ use lotse_tests::client;
 use lotse_tests::{FakeProvider, Sidecar, World};
 use tempfile::TempDir;
 
+use crate::credentials::{TOKEN, signed};
+
 /// A program of this workspace, built with `cargo build --workspace`.
 pub(crate) fn program(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("tests run from a file");
@@ -122,6 +124,27 @@ async fn neither_prompt_nor_answer_nor_key_nor_an_evil_environment_shows_in_the_
         (&"lotse-system/paris".into(), &2.into(), &200.into())
     );
     assert_eq!(call["failed"], "lotse-system/ill: server_error");
+}
+
+#[tokio::test]
+async fn no_key_that_signs_shows_in_the_log() {
+    let bedrock = FakeProvider::plays(|asked| {
+        let heard = ["authorization", "x-amz-security-token"].map(|name| asked.header(name).unwrap_or_default());
+        let body = serde_json::json!({"message": heard.concat()}).to_string();
+        let status = if asked.head.contains("converse-stream") { 403 } else { 400 };
+        vec![lotse_tests::provider::Step::Send(lotse_tests::provider::response(status, &[], &body))]
+    })
+    .await;
+    let sidecar = started(&signed(&bedrock, TOKEN), &[("RUST_LOG", "trace")]);
+    let address = sidecar.calls.parse().expect("an address");
+
+    for stream in [false, true] {
+        client::send(address, Sidecar::request(&lotse_tests::sidecar::body(stream))).await;
+    }
+
+    let (printed, (_, log)) = (sidecar.printed.clone(), sidecar.ends());
+    assert_eq!((bedrock.calls(), log.matches("\"message\":\"call\"").count()), (2, 2), "{log}");
+    assert!(!(printed + &log).to_lowercase().contains("canary"), "{log}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What is counted, and that the labels come from manifests.
 
-use lotse_tests::{FakeProvider, Sidecar, World};
+use lotse_tests::{Asks, FakeProvider, Sidecar, Speaks, World};
 
 #[tokio::test]
 async fn calls_attempts_tokens_and_cost_are_counted() {
@@ -25,6 +25,48 @@ async fn calls_attempts_tokens_and_cost_are_counted() {
         "lotse_active_calls 0".to_owned(),
     ] {
         sidecar.metric_is(&line).await;
+    }
+}
+
+#[tokio::test]
+async fn tokens_and_cost_of_a_translated_call_are_counted_and_told_as_those_of_any_other() {
+    let priced =
+        "models: [{name: m, upstreamName: upstream, price: {inputPerMillion: \"2\", outputPerMillion: \"6\"}}]";
+    for (speaks, asks) in [
+        (Speaks::Anthropic, Asks::Chat),
+        (Speaks::Gemini, Asks::Responses),
+        (Speaks::Bedrock, Asks::Messages),
+        (Speaks::Gemini, Asks::Completions),
+        (Speaks::Anthropic, Asks::Messages),
+    ] {
+        let provider = speaks.says("bonjour").await;
+        let world = World::default().provider("p", &speaks.url(&provider), &format!("{}\n{priced}", speaks.spec()));
+        for stream in [false, true] {
+            let sidecar = Sidecar::of(&world).await;
+            let mut body = asks.body(stream);
+            if stream && matches!(asks, Asks::Chat | Asks::Completions) {
+                body["stream_options"] = serde_json::json!({"include_usage": true});
+            }
+
+            let answer = sidecar.send(asks.with(&body)).await;
+
+            let what = format!("{speaks:?} for {asks:?}, {stream}: {}", answer.text());
+            assert_eq!(asks.said(&answer), "bonjour", "{what}");
+            let is_told = answer.text().contains("\"cost\":0.00005") || answer.text().contains("\"cost\":5e-5");
+            // The bytes of a stream in the caller's own dialect pass as they are.
+            let passes = stream && (speaks, asks) == (Speaks::Anthropic, Asks::Messages);
+            assert!(is_told || passes, "{what}");
+            let labels = "provider=\"lotse-system/p\",model=\"m\"";
+            for line in [
+                "lotse_calls_total{route=\"lotse-system/route\",provider=\"lotse-system/p\",code=\"ok\"} 1".to_owned(),
+                format!("lotse_attempts_total{{{labels},code=\"ok\"}} 1"),
+                format!("lotse_tokens_total{{{labels},gen_ai_token_type=\"input\"}} 10"),
+                format!("lotse_tokens_total{{{labels},gen_ai_token_type=\"output\"}} 5"),
+                format!("lotse_cost_microdollars_total{{{labels}}} 50"),
+            ] {
+                sidecar.metric_is(&line).await;
+            }
+        }
     }
 }
 
