@@ -227,6 +227,8 @@ impl Progress {
             price(lane, usage);
         } else if let ModelEvent::Failed(error) = &mut event {
             error.message = lane.scrub(&error.message);
+            // The caller is told, and then the transport breaks: a clean end would pass half an answer off as a whole one.
+            self.is_done = false;
         }
         writer.write(event, written);
         Ok(())
