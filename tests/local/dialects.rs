@@ -155,12 +155,15 @@ async fn an_error_in_a_stream_before_content_goes_to_the_next_candidate() {
         let busy = speaks.streams(vec![speaks.opening(), speaks.error("canary")]).await;
         let second = Speaks::Gemini.says("bonjour").await;
 
-        let answer = before_another(speaks, &busy, &second).await.send(asks.request(true)).await;
+        let sidecar = before_another(speaks, &busy, &second).await;
+        let answer = sidecar.send(asks.request(true)).await;
 
         let what = format!("{speaks:?} for {asks:?}: {}", answer.text());
         assert_eq!((answer.header("x-lotse-attempts"), busy.calls()), (Some("2"), 1), "{what}");
         assert_eq!(answer.header("x-lotse-provider"), Some("lotse-system/second"), "{what}");
         assert!(!answer.text().contains("canary"), "{what}");
+        let read = r#"lotse_attempts_total{provider="lotse-system/first",model="m",code="overloaded"} 1"#;
+        sidecar.metric_is(read).await;
         assert_eq!((asks.said(&answer).as_str(), asks.ends_well(&answer)), ("bonjour", true), "{what}");
     }
 }
