@@ -29,6 +29,9 @@ pub enum Frames {
     EventStream(Box<eventstream::Splitter>, bool),
 }
 
+/// Who takes events that pass, and may give other data for one.
+type Passed<'e> = &'e mut dyn FnMut(RawEvent<'_>) -> Result<Option<Vec<u8>>, AttemptError>;
+
 /// Who takes events.
 type Each<'e> = &'e mut dyn FnMut(RawEvent<'_>) -> Result<(), AttemptError>;
 
@@ -45,7 +48,7 @@ impl Frames {
     /// Takes a frame, and hands on each event that is whole by now.
     pub fn take(&mut self, frame: Bytes, each: Each<'_>) -> Result<(), AttemptError> {
         match self {
-            Self::Sse(splitter) => cut(splitter, frame, each).map(drop),
+            Self::Sse(splitter) => cut(splitter, frame, each),
             Self::EventStream(splitter, has_model_events) => {
                 let mut messages = Vec::new();
                 let outcome = splitter.push(&frame, &mut messages);
@@ -55,25 +58,45 @@ impl Frames {
         }
     }
 
-    /// As [`Self::take`]; gives the events as server-sent ones, for a caller who reads those.
-    pub fn pass(&mut self, frame: Bytes, each: Each<'_>) -> Result<Option<Bytes>, AttemptError> {
+    /// As [`Self::take`]; gives the events as server-sent ones, for a caller who reads those. For an event that must change,
+    /// `each` gives other data.
+    pub fn pass(&mut self, frame: Bytes, each: Passed<'_>) -> Result<Vec<Bytes>, AttemptError> {
         match self {
-            Self::Sse(splitter) => cut(splitter, frame, each).map(Some),
+            Self::Sse(splitter) => {
+                let Events { bytes, ends } = splitter.push(frame).map_err(too_large)?;
+                let (mut out, mut start, mut unchanged) = (Vec::new(), 0, 0);
+                for end in ends {
+                    let event = &bytes[start..end];
+                    if let Some(data) = with_raw(event, &mut *each)?.flatten() {
+                        out.extend((unchanged < start).then(|| bytes.slice(unchanged..start)));
+                        let mut written = Vec::with_capacity(data.len() + 64);
+                        write(&mut written, sse::name(event), &data);
+                        out.push(written.into());
+                        unchanged = end;
+                    }
+                    start = end;
+                }
+                out.extend((unchanged < start).then(|| bytes.slice(unchanged..start)));
+                Ok(out)
+            }
             Self::EventStream(..) => {
                 let mut written = Vec::new();
-                let mut write = |raw: RawEvent<'_>| {
-                    each(raw)?;
-                    if let Some(name) = raw.name {
-                        written.extend_from_slice(format!("event: {name}\n").as_bytes());
-                    }
-                    written.extend_from_slice(b"data: ");
-                    written.extend_from_slice(raw.data);
-                    written.extend_from_slice(b"\n\n");
+                let mut pass = |raw: RawEvent<'_>| {
+                    let changed = each(raw)?;
+                    write(&mut written, raw.name, changed.as_deref().unwrap_or(raw.data));
                     Ok(())
                 };
-                self.take(frame, &mut write)?;
-                Ok((!written.is_empty()).then(|| Bytes::from(written)))
+                self.take(frame, &mut pass)?;
+                Ok(if written.is_empty() { Vec::new() } else { vec![written.into()] })
             }
+        }
+    }
+
+    /// What ends the last event of a transport that has ended; nothing when none has begun.
+    pub fn missing_end(&self) -> Option<Bytes> {
+        match self {
+            Self::Sse(splitter) => splitter.has_rest().then(|| Bytes::from_static(b"\n\n")),
+            Self::EventStream(..) => None,
         }
     }
 
@@ -91,24 +114,43 @@ impl Frames {
     }
 }
 
-/// Cuts server-sent events, and gives the bytes of those that are whole.
-fn cut(splitter: &mut Splitter, frame: Bytes, each: Each<'_>) -> Result<Bytes, AttemptError> {
-    let too_large = |TooLarge| AttemptError::BrokenAnswer("an event without end".to_owned());
+/// Cuts server-sent events, and hands each on.
+fn cut(splitter: &mut Splitter, frame: Bytes, each: Each<'_>) -> Result<(), AttemptError> {
     let Events { bytes, ends } = splitter.push(frame).map_err(too_large)?;
     let mut start = 0;
     for end in ends {
-        let event = &bytes[start..end];
+        with_raw(&bytes[start..end], &mut *each)?;
         start = end;
-        match sse::data(event) {
-            Some(data) => each(RawEvent { name: sse::name(event), data: &data })?,
-            // Google's servers say in bare JSON what went wrong in the middle of a stream.
-            None if event.trim_ascii_start().starts_with(b"{") => {
-                each(RawEvent { name: None, data: event.trim_ascii() })?;
-            }
-            None => {}
-        }
     }
-    Ok(bytes)
+    Ok(())
+}
+
+/// Calls `each` with what a server-sent event says; not with a comment.
+fn with_raw<T>(
+    event: &[u8],
+    each: impl FnOnce(RawEvent<'_>) -> Result<T, AttemptError>,
+) -> Result<Option<T>, AttemptError> {
+    match sse::data(event) {
+        Some(data) => each(RawEvent { name: sse::name(event), data: &data }).map(Some),
+        // Google's servers say in bare JSON what went wrong in the middle of a stream.
+        None if event.trim_ascii_start().starts_with(b"{") => {
+            each(RawEvent { name: None, data: event.trim_ascii() }).map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
+fn write(out: &mut Vec<u8>, name: Option<&str>, data: &[u8]) {
+    if let Some(name) = name {
+        out.extend_from_slice(format!("event: {name}\n").as_bytes());
+    }
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\n\n");
+}
+
+fn too_large(TooLarge: TooLarge) -> AttemptError {
+    AttemptError::BrokenAnswer("an event without end".to_owned())
 }
 
 fn hand_on(message: &eventstream::Message, has_model_event: bool, each: Each<'_>) -> Result<(), AttemptError> {

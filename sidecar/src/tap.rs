@@ -17,6 +17,7 @@ use crate::format::{Format, Malformed, Reader, Writer};
 use crate::frames::{Frames, Framing};
 use crate::lane::Lane;
 use crate::openai::{self, Event, Glance};
+use crate::passed;
 use crate::pieces;
 use crate::sse::{self, Events, Splitter, TooLarge};
 
@@ -123,8 +124,7 @@ impl Tap {
         match &mut self.passing {
             Passing::Glanced(splitter, glance) => Glancing { lane, glance, progress }.push((splitter, frame), out)?,
             Passing::Watched(frames, reader) => {
-                let mut each = |raw: RawEvent<'_>| progress.watch(reader, raw);
-                out.extend(frames.pass(frame, &mut each)?);
+                out.extend(frames.pass(frame, &mut |raw| progress.watch(lane, reader, raw))?);
             }
             Passing::Translated(frames, reader, writer) => {
                 let mut written = Vec::new();
@@ -156,7 +156,10 @@ impl Tap {
             Passing::Glanced(..) => return Err(AttemptError::Cut),
             Passing::Unread => progress.is_done = true,
             Passing::Watched(frames, reader) => {
-                frames.close(&mut |raw| progress.watch(reader, raw))?;
+                if let Some(end) = frames.missing_end() {
+                    out.extend(frames.pass(end, &mut |raw| progress.watch(lane, reader, raw))?);
+                }
+                frames.close(&mut |_| Ok(()))?;
                 let mut events = Vec::new();
                 reader.close(&mut events).map_err(|_| AttemptError::Cut)?;
                 events.iter().try_for_each(|event| progress.sees(event))?;
@@ -206,14 +209,20 @@ pub(crate) fn price(lane: &Lane, usage: &mut Usage) {
 }
 
 impl Progress {
-    fn watch(&mut self, reader: &mut Reader, raw: RawEvent<'_>) -> Result<(), AttemptError> {
+    /// Notes what an event says. What goes out in its place if it must change: a usage gets its cost.
+    fn watch(&mut self, lane: &Lane, reader: &mut Reader, raw: RawEvent<'_>) -> Result<Option<Vec<u8>>, AttemptError> {
         let mut events = Vec::new();
         match reader.read(raw, &mut events) {
-            Ok(()) => events.iter().try_for_each(|event| self.sees(event)),
+            Ok(()) => events.iter().try_for_each(|event| self.sees(event))?,
             // After the first content, what can't be read passes all the same: it is no reason to break a stream.
-            Err(_) if self.has_content => Ok(()),
-            Err(error) => Err(broken(error)),
+            Err(_) if self.has_content => return Ok(None),
+            Err(error) => return Err(broken(error)),
         }
+        if !events.iter().any(|event| matches!(event, ModelEvent::Usage(_))) {
+            return Ok(None);
+        }
+        let cost = self.tokens.zip(lane.price.as_ref()).map(|(tokens, price)| price.cost(tokens));
+        Ok(passed::annotate(raw.data, &lane.provider, cost))
     }
 
     fn translate(

@@ -265,7 +265,7 @@ RULES = [
             ignored=frozenset({"n", "logit_bias"}),
             invalid_status=422,
             usage_extras={"details": False},
-            call_ids="{:.1}",
+            call_ids="{:.9}",
         ),
         ("/v1",),
         (*CHAT, "completions"),
