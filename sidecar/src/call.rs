@@ -168,11 +168,11 @@ impl Body {
         }
     }
 
-    /// The names of the top-level fields; none in a form.
+    /// The names of the fields of a form, or the top-level ones of JSON.
     pub fn names(&self) -> Vec<&str> {
         match &self.content {
             Content::Json(scanned) => scanned.names(&self.bytes).collect(),
-            Content::Form(..) => Vec::new(),
+            Content::Form(form, _) => form.names.iter().map(String::as_str).collect(),
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Form {
     pub model: String,
     /// Whether `stream` is true.
     pub stream: bool,
+    /// The names of its fields.
+    pub names: Vec<String>,
     model_at: Range<usize>,
 }
 
@@ -37,8 +39,7 @@ pub fn boundary(content_type: &str) -> Option<String> {
 impl Form {
     /// Reads a form, or says what is wrong with it.
     pub fn read(body: &[u8], boundary: &str) -> Result<Self, Failure> {
-        let mut model = None;
-        let mut stream = false;
+        let (mut model, mut stream, mut names) = (None, false, Vec::new());
         for part in parts(body, boundary)? {
             let name = field_name(&body[part.head.clone()])?;
             match name.as_str() {
@@ -56,9 +57,10 @@ impl Form {
                 }
                 _ => {}
             }
+            names.push(name);
         }
         let (model, model_at) = model.ok_or_else(|| wrong("the form must have a field `model`"))?;
-        Ok(Self { model, stream, model_at })
+        Ok(Self { model, stream, names, model_at })
     }
 
     /// The form with another model, in pieces of the original.

@@ -155,8 +155,7 @@ impl<'a> Writing<'a> {
 
     fn pass(&self, candidate: &Candidate, server: &Server, uri: &Uri) -> Result<Outgoing, Unfit> {
         let call = self.call;
-        // What must be set or taken out of a body can't be in a form.
-        if call.is_form() && !(candidate.endpoint.force.is_empty() && server.quirks.strip.is_empty()) {
+        if call.is_form() && !self.fits_as_form(candidate, server) {
             return Err(Unfit::Operation);
         }
         let mut dropped = Vec::new();
@@ -183,6 +182,12 @@ impl<'a> Writing<'a> {
             headers.remove(ANTHROPIC_BETA);
         }
         Ok(Outgoing { uri: uri.clone(), headers, body: pieces, way: Way::Pass, told: Told::default(), dropped })
+    }
+
+    /// Whether a form may go as it is: nothing is set in it, and nothing is taken out.
+    fn fits_as_form(&self, candidate: &Candidate, server: &Server) -> bool {
+        let strip = &server.quirks.strip;
+        candidate.endpoint.force.is_empty() && !self.call.body().names().iter().any(|name| strip.contains(*name))
     }
 
     fn translated(&mut self, candidate: &Candidate, server: &Server) -> Result<Outgoing, Unfit> {
