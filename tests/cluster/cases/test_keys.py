@@ -154,4 +154,7 @@ class Identities(unittest.TestCase):
         self.told("stranger", "the chart's identities must name it")
 
     def test_a_call_says_that_the_credential_is_pending(self):
-        self.app.hears("cloud-vertex", "credential_pending")
+        self.app.hears("cloud-vertex", "no_eligible_provider")
+
+        (excluded,) = self.app.ask("cloud-vertex")[1]["error"]["metadata"]["excluded"]
+        self.assertEqual((excluded["provider"], excluded["reasons"]), (f"{SYSTEM}/cloud-vertex", ["credential_pending"]))
