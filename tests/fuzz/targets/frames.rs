@@ -32,8 +32,8 @@ fn take(framing: Framing, frames: &[&[u8]]) -> Read {
 
 /// JSON of one line as it is passed on.
 fn pass(framing: Framing, stream: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let passed = Frames::new(framing).pass(Bytes::copy_from_slice(stream), &mut |_| Ok(())).ok()?;
-    let split = events(&passed.unwrap_or_default())?;
+    let passed = Frames::new(framing).pass(Bytes::copy_from_slice(stream), &mut |_| Ok(None)).ok()?;
+    let split = events(&passed.concat())?;
     Some(split.iter().filter_map(|event| Some(sse::data(event)?.into_owned())).collect())
 }
 
