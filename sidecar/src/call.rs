@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use lotse_crds::body::{self, BodyError, Edits, Scanned};
+use lotse_crds::body::{self, BodyError, Change, Edits, Scanned};
 use lotse_crds::snapshot::{Candidate, Route};
 use lotse_crds::wire::Operation;
 use serde_json::{Map, Value};
@@ -111,9 +111,9 @@ impl Call {
         &self.body.bytes
     }
 
-    /// The body. A clone costs no copy of its bytes.
-    pub fn body(&self) -> Cow<'_, Body> {
-        Cow::Borrowed(&self.body)
+    /// The body.
+    pub fn body(&self) -> &Body {
+        &self.body
     }
 
     /// The call's fields, with what the route sets.
@@ -176,14 +176,30 @@ impl Body {
         }
     }
 
-    /// The body for a candidate that speaks the caller's dialect, with `edits` on top. What is large is not copied.
+    /// The body with what the route sets in it. A form stays as it is.
+    pub fn routed(&self, route: &Route) -> Result<Cow<'_, Self>, Failure> {
+        let Content::Json(scanned) = &self.content else { return Ok(Cow::Borrowed(self)) };
+        let absent = route.defaults.0.iter().filter(|(key, _)| scanned.value(&self.bytes, key).is_none());
+        let absent = absent.filter(|(key, _)| !route.overrides.0.contains_key(*key));
+        let changes: Vec<Change<'_>> =
+            absent.chain(&route.overrides.0).map(|(key, value)| Change::new(key, value)).collect();
+        if changes.is_empty() {
+            return Ok(Cow::Borrowed(self));
+        }
+        let pieces = pieces::put_together(&self.bytes, scanned.rewrite(&self.bytes, changes));
+        Ok(Cow::Owned(Self::read(Bytes::from(pieces.concat()))?))
+    }
+
+    /// The body for a candidate that speaks the caller's dialect, made to fit by `edits`. What is large is not copied.
     pub fn for_candidate<'a>(&self, route: &'a Route, candidate: &'a Candidate, mut edits: Edits<'a>) -> Vec<Bytes> {
         match &self.content {
             Content::Form(form, _) => form.with_model(&self.bytes, &candidate.endpoint.upstream_model).into(),
             Content::Json(scanned) => {
-                // What is set says more than an edit that was made without knowing it.
+                // An edit knows what the route sets, and not what the provider always does, which comes last.
+                let force = &candidate.endpoint.force.0;
+                edits.set.retain(|edit| !force.contains_key(edit.key));
                 let mut changes = scanned.changes(&self.bytes, route, candidate);
-                edits.set.retain(|edit| changes.iter().all(|change| change.key != edit.key));
+                changes.retain(|change| edits.set.iter().all(|edit| edit.key != change.key));
                 edits.set.append(&mut changes);
                 pieces::put_together(&self.bytes, scanned.edit(&self.bytes, edits))
             }

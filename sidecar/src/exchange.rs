@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Uri, header};
@@ -42,11 +42,20 @@ pub enum Way {
     Test(SocketAddr, String),
 }
 
+/// How long a provider's refusals are not told again: every call says the same until a new credential is there.
+const REST: Duration = Duration::from_secs(10);
+
 /// Providers that have refused their credential since somebody last looked.
 #[derive(Debug, Default)]
 pub struct Refusals {
-    providers: Mutex<BTreeSet<ObjectName>>,
+    providers: Mutex<Refused>,
     told: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Refused {
+    untold: BTreeSet<ObjectName>,
+    last: BTreeMap<ObjectName, Instant>,
 }
 
 /// What is exchanged, and what has come of it.
@@ -81,16 +90,27 @@ enum AskError {
 }
 
 impl Refusals {
-    /// A provider answers 401.
-    pub fn tell(&self, provider: &ObjectName) {
-        self.providers.lock().unwrap_or_else(PoisonError::into_inner).insert(provider.clone());
+    /// A provider answers 401 at `now`.
+    pub fn tell(&self, provider: &ObjectName, now: Instant) {
+        {
+            let mut refused = self.lock();
+            if refused.last.get(provider).is_some_and(|last| now.saturating_duration_since(*last) < REST) {
+                return;
+            }
+            refused.last.insert(provider.clone(), now);
+            refused.untold.insert(provider.clone());
+        }
         self.told.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Refused> {
+        self.providers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until somebody has, and says who.
     pub(crate) async fn next(&self) -> BTreeSet<ObjectName> {
         self.told.notified().await;
-        std::mem::take(&mut *self.providers.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.lock().untold)
     }
 }
 

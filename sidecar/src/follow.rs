@@ -27,7 +27,7 @@ use lotse_crds::restriction;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::dial::{self, DialError};
@@ -137,15 +137,17 @@ impl Follow {
         tracing::info!("following the operator");
         let mut stream = Stream { app, held, says };
         let mut lines = Lines::new(LONGEST_DELIVERY);
+        let mut silent_at = Instant::now() + SILENCE;
         loop {
             let frame = tokio::select! {
-                frame = timeout(SILENCE, answers.frame()) => frame,
+                frame = timeout_at(silent_at, answers.frame()) => frame,
                 refused = app.shared.refusals.next() => {
                     stream.tell_refused(refused).await?;
                     continue;
                 }
             };
             let Ok(frame) = frame else { return Err(FollowError::Silent) };
+            silent_at = Instant::now() + SILENCE;
             let Some(frame) = frame else { return Ok(()) };
             let Ok(bytes) = frame?.into_data() else { continue };
             for line in lines.push(&bytes)? {

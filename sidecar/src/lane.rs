@@ -126,7 +126,7 @@ impl Lane {
             | AttemptError::Cut => false,
         };
         if is_refused {
-            self.refusals.tell(&self.name);
+            self.refusals.tell(&self.name, moment::instant());
         }
     }
 

@@ -40,7 +40,7 @@ pub struct Outgoing {
     pub body: Vec<Bytes>,
     /// How its answer is read.
     pub way: Way,
-    /// What a translated answer tells the caller; its provider is not filled in yet.
+    /// What a translated answer tells the caller.
     pub told: Told,
     /// What was left out, as the caller spells it.
     pub dropped: Vec<String>,
@@ -87,6 +87,9 @@ pub struct Writing<'a> {
 }
 
 const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+/// The version of Messages that our writer writes; what an app writes passes as of the version that it names.
+const WRITTEN_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
 impl<'a> Writing<'a> {
     /// Nothing is written yet. `id` names the call, `created` is now, in seconds since 1970; `is_alone` says that there is one
@@ -132,7 +135,7 @@ impl<'a> Writing<'a> {
         let force = candidate.endpoint.force.0.iter().map(|(key, value)| Change::new(key, value)).collect();
         let body = pieces::put_together(&written, scanned.rewrite(&written, force));
         let way = Way::Embed(host, call.encoding, call.inputs.count());
-        Ok(Outgoing { uri, headers: json_headers(false), body, way, told: self.told(), dropped })
+        Ok(Outgoing { uri, headers: json_headers(false), body, way, told: self.told(candidate), dropped })
     }
 
     /// Makes sure that what the call refers to is kept by this provider.
@@ -155,28 +158,33 @@ impl<'a> Writing<'a> {
 
     fn pass(&self, candidate: &Candidate, server: &Server, uri: &Uri) -> Result<Outgoing, Unfit> {
         let call = self.call;
-        if call.is_form() && !self.fits_as_form(candidate, server) {
-            return Err(Unfit::Operation);
+        if call.is_form() {
+            self.fits_as_form(candidate, server)?;
         }
         let mut dropped = Vec::new();
-        let body = match format::own(call.caller, call.bytes()) {
-            None => call.body(),
+        let own = match format::own(call.caller, call.bytes()) {
+            None => Cow::Borrowed(call.body()),
             Some((body, losses)) => {
                 dropped = self.judge(losses)?;
                 Cow::Owned(Body::read(body.into())?)
             }
         };
-        let fitted = if server.quirks.is_empty() {
-            Fitted::default()
+        let (body, fitted) = if server.quirks.is_empty() {
+            (Cow::Borrowed(&*own), Fitted::default())
         } else {
+            let body = own.routed(self.route)?;
             let value = |key: &str| body.value(key);
-            quirks::fit(&server.quirks, (&body.names(), &value), self.route.unsupported_fields)?
+            let fitted = quirks::fit(&server.quirks, (&body.names(), &value), self.route.unsupported_fields)?;
+            (body, fitted)
         };
         dropped.extend(fitted.left_out);
         let edits = self.hosted(server, fitted.edits, body.value("anthropic_beta"))?;
         let pieces = body.for_candidate(self.route, candidate, edits);
         let mut headers = json_headers(call.stream);
         headers.insert(header::CONTENT_TYPE, call.content_type());
+        if matches!(call.operation, Operation::Messages | Operation::CountTokens) && !is_hosted(server) {
+            headers.insert(ANTHROPIC_VERSION, WRITTEN_VERSION);
+        }
         headers.extend(call.headers.clone());
         if server.wire == Wire::AnthropicOnBedrock {
             headers.remove(ANTHROPIC_BETA);
@@ -184,10 +192,15 @@ impl<'a> Writing<'a> {
         Ok(Outgoing { uri: uri.clone(), headers, body: pieces, way: Way::Pass, told: Told::default(), dropped })
     }
 
-    /// Whether a form may go as it is: nothing is set in it, and nothing is taken out.
-    fn fits_as_form(&self, candidate: &Candidate, server: &Server) -> bool {
-        let strip = &server.quirks.strip;
-        candidate.endpoint.force.is_empty() && !self.call.body().names().iter().any(|name| strip.contains(*name))
+    /// A form goes as it is: nothing can be set in it, and nothing taken out.
+    fn fits_as_form(&self, candidate: &Candidate, server: &Server) -> Result<(), Unfit> {
+        if !candidate.endpoint.force.is_empty() {
+            return Err(Unfit::Operation);
+        }
+        let names = self.call.body().names();
+        let unfit: Vec<String> =
+            server.quirks.strip.iter().filter(|name| names.contains(&name.as_str())).cloned().collect();
+        if unfit.is_empty() { Ok(()) } else { Err(Unfit::Fields(unfit)) }
     }
 
     fn translated(&mut self, candidate: &Candidate, server: &Server) -> Result<Outgoing, Unfit> {
@@ -204,8 +217,11 @@ impl<'a> Writing<'a> {
         edits.set.retain(|edit| !force.contains_key(edit.key));
         edits.set.extend(force.iter().map(|(key, value)| Change::new(key, value)));
         let body = pieces::put_together(&written, scanned.edit(&written, edits));
-        let (uri, headers) = (spoken.uri(self.call.stream).clone(), json_headers(self.call.stream));
-        Ok(Outgoing { uri, headers, body, way: Way::Translate(spoken.format), told: self.told(), dropped })
+        let (uri, mut headers) = (spoken.uri(self.call.stream).clone(), json_headers(self.call.stream));
+        if spoken.format == Format::Messages && !is_hosted(server) {
+            headers.insert(ANTHROPIC_VERSION, WRITTEN_VERSION);
+        }
+        Ok(Outgoing { uri, headers, body, way: Way::Translate(spoken.format), told: self.told(candidate), dropped })
     }
 
     /// A simulated candidate speaks Chat Completions.
@@ -221,20 +237,20 @@ impl<'a> Writing<'a> {
             headers: HeaderMap::new(),
             body: Vec::new(),
             way,
-            told: self.told(),
+            told: self.told(candidate),
             dropped,
         })
     }
 
     /// What a writer of answers must know of the call.
-    fn told(&self) -> Told {
+    fn told(&self, candidate: &Candidate) -> Told {
         let is_custom = |tool: &&Tool| matches!(tool.input, ToolInput::Custom { .. });
         let tools = self.neutral.iter().flat_map(|neutral| &neutral.call.tools).filter(is_custom);
         Told {
             id: self.id.to_owned(),
             created: self.created,
             model: self.call.model.clone(),
-            provider: String::new(),
+            provider: candidate.provider.to_string(),
             include_usage: self.call.wants_usage(),
             custom_tools: tools.map(|tool| tool.name.clone()).collect(),
             echo: self.neutral.iter().map(|neutral| neutral.echo.clone()).next().unwrap_or_default(),
@@ -297,6 +313,11 @@ impl<'a> Writing<'a> {
         edits.remove.extend(hosted.remove);
         Ok(edits)
     }
+}
+
+/// Whether Claude is hosted where the version is in the body.
+fn is_hosted(server: &Server) -> bool {
+    matches!(server.wire, Wire::AnthropicOnBedrock | Wire::AnthropicOnVertex)
 }
 
 fn json_headers(stream: bool) -> HeaderMap {

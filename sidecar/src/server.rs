@@ -2,6 +2,7 @@
 //! Made when a snapshot comes into force, so that a call looks nothing up and formats no path.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -119,12 +120,10 @@ impl Server {
 impl Signing {
     fn sign(&self, request: &mut Request<Pieces>, body: &[Bytes]) -> Result<(), SignError> {
         let digest = sha256(body);
-        let text = |value: &'_ HeaderValue| value.to_str().map(str::to_owned).map_err(|_| SignError::Request);
         let mut headers = Vec::with_capacity(request.headers().len());
         for (name, value) in request.headers() {
-            headers.push((name.as_str().to_owned(), text(value)?));
+            headers.push((name.as_str(), value.to_str().map_err(|_| SignError::Request)?));
         }
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let signable = Signable {
             method: request.method().as_str(),
             host: "",
@@ -147,7 +146,10 @@ fn sha256(body: &[Bytes]) -> String {
     for piece in body {
         digest.update(piece);
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a string takes any text");
+        hex
+    })
 }
 
 impl Assembly<'_> {

@@ -107,8 +107,7 @@ struct Head {
 impl Trial<'_> {
     /// Sends the call, and reads an answer up to where it commits.
     pub(crate) async fn run(&self, outgoing: Outgoing) -> Result<Answered, End> {
-        let Outgoing { uri, headers, body, way, mut told, dropped } = outgoing;
-        told.provider.clone_from(&self.lane.provider);
+        let Outgoing { uri, headers, body, way, told, dropped } = outgoing;
         let head = match &self.lane.server {
             None => self.simulate(way),
             Some(server) => self.ask(server, (uri, headers), body).await?,
@@ -118,7 +117,10 @@ impl Trial<'_> {
             200..=299 if headers.contains_key(header::CONTENT_ENCODING) => {
                 return Err(AttemptError::BrokenAnswer("a compressed body that nobody asked for".to_owned()).into());
             }
-            200..=299 if self.call.stream => self.begin(head.source, &headers, (way, told)).await?,
+            // Vectors come whole, whatever is asked.
+            200..=299 if self.call.stream && !matches!(way, Way::Embed(..)) => {
+                self.begin(head.source, &headers, (way, told)).await?
+            }
             200..=299 => self.whole(head.source, &headers, (way, told)).await?,
             300..=399 => return Err(AttemptError::Redirect(head.status).into()),
             _ => self.refusal((head.status, &headers), head.source, way).await?,
@@ -273,7 +275,7 @@ impl Trial<'_> {
             Way::Pass => self.own_words(&body),
             Way::Translate(_) | Way::Embed(..) => None,
         };
-        Ok(Answer::Refusal(status, body.unwrap_or_else(|| self.told(status, error))))
+        Ok(Answer::Refusal(status, body.unwrap_or_else(|| self.told(error))))
     }
 
     /// What the provider said, if it can go on as it is: it never holds a credential, and is always a JSON object.
@@ -291,11 +293,7 @@ impl Trial<'_> {
     }
 
     /// A refusal in the caller's dialect.
-    fn told(&self, status: StatusCode, mut error: ProviderError) -> Bytes {
-        if error.message.is_empty() {
-            error.message =
-                format!("refused the request with status {} and said nothing that can be passed on", status.as_u16());
-        }
+    fn told(&self, mut error: ProviderError) -> Bytes {
         error.message = format!("{}: {}", self.lane.provider, self.lane.scrub(&error.message));
         Bytes::from(error::write(self.call.caller, &error, self.request_id).to_string())
     }

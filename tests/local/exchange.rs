@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use lotse_crds::exchange::{AzureProof, Exchange, ExchangeKey, ExchangeKind, Wanted};
@@ -97,7 +97,7 @@ fn of_operator(api: &FakeProvider, https: Https) -> Arc<OfOperator> {
 async fn in_time(what: &str, mut is_so: impl FnMut() -> bool) {
     let waits = async {
         while !is_so() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), waits).await.expect(what);
@@ -124,9 +124,9 @@ async fn the_operator_exchanges_a_token_of_the_providers_service_account() {
     assert!(asked.head.starts_with("POST /oauth/token HTTP/1.1\r\n"), "{}", asked.head);
     assert_eq!(asked.header("host").as_deref(), Some("auth.openai.com"));
     assert_eq!(asked.json()["subject_token"], "e30.e30.c2ln");
-    exchanges.want(wanted(openai("gpt")));
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(cloud.calls(), 1, "what is held is not exchanged again");
+    exchanges.want([wanted(openai("gpt")), wanted(openai("other"))].concat());
+    in_time("the other one", || exchanges.held().len() == 2).await;
+    assert_eq!(cloud.calls(), 2, "what is held is not exchanged again");
 }
 
 #[tokio::test]
@@ -267,18 +267,20 @@ async fn a_storm_of_401s_gives_one_exchange() {
     laptop.exchanges.want(wanted(openai("gpt")));
     laptop.holds_one().await;
 
-    for _ in 0..20 {
+    for turn in 0..20 {
+        // So far apart that each turn is told on; it is the exchange that must not follow each.
+        let at = Instant::now() + Duration::from_secs(60) * turn;
         for _ in 0..50 {
-            laptop.app.shared.refusals.tell(&ObjectName::new("team-a", "gpt"));
-            laptop.app.shared.refusals.tell(&ObjectName::new("team-a", "with-an-api-key"));
+            laptop.app.shared.refusals.tell(&ObjectName::new("team-a", "gpt"), at);
+            laptop.app.shared.refusals.tell(&ObjectName::new("team-a", "with-an-api-key"), at);
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::task::yield_now().await;
     }
 
     in_time("one exchange", || cloud.calls() == 2).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(cloud.calls(), 2);
-    assert_eq!(laptop.exchanges.held().len(), 1);
+    laptop.exchanges.want([wanted(openai("gpt")), wanted(openai("other"))].concat());
+    in_time("the other one", || laptop.exchanges.held().len() == 2).await;
+    assert_eq!(cloud.calls(), 3);
 }
 
 #[tokio::test]
@@ -286,8 +288,9 @@ async fn without_a_token_nothing_is_asked_and_when_there_is_one_it_is() {
     let authority = Authority::default();
     let cloud = cloud(&authority, &["127.0.0.1"], 200, GRANT).await;
     let laptop = OnALaptop::at(&cloud, &authority);
+    let before = laptop.exchanges.generation();
     laptop.exchanges.want(wanted(openai("gpt")));
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    in_time("it is tried", || laptop.exchanges.generation() > before).await;
     assert_eq!((cloud.calls(), laptop.exchanges.held().len()), (0, 0));
 
     laptop.token("to.k.en");

@@ -167,3 +167,39 @@ async fn an_aggregator_is_told_so_in_its_other_dialect_and_when_a_call_is_transl
         is_forced(&router.last().json());
     }
 }
+
+#[tokio::test]
+async fn what_the_route_sets_is_made_to_fit_the_vendor_like_what_the_app_says() {
+    let provider = FakeProvider::says("bonjour").await;
+    let world = World::default()
+        .provider("mistral", &provider.url(), "vendor: mistral")
+        .route("defaults: {max_completion_tokens: 5, user: u}\noverrides: {reasoning_effort: medium, seed: 7}");
+    let sidecar = Sidecar::of(&world).await;
+
+    let answer = sidecar.send(Asks::Chat.with(&with(Asks::Chat, &json!({"seed": 1})))).await;
+
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let sent = provider.last().json();
+    for (field, value) in [("max_tokens", json!(5)), ("reasoning_effort", json!("high")), ("random_seed", json!(7))] {
+        assert_eq!(sent[field], value, "{sent}");
+    }
+    for field in ["max_completion_tokens", "seed", "user"] {
+        assert_eq!(sent.get(field), None, "{sent}");
+    }
+    assert_eq!(dropped(&answer), ["user"]);
+}
+
+#[tokio::test]
+async fn the_version_of_messages_is_the_apps_where_it_passes_and_ours_where_we_write() {
+    let (provider, world) = claude().await;
+    let sidecar = Sidecar::of(&world).await;
+    for (asks, headers, version) in [
+        (Asks::Messages, &[("anthropic-version", "2026-10-21")][..], "2026-10-21"),
+        (Asks::Messages, &[], "2023-06-01"),
+        (Asks::Chat, &[], "2023-06-01"),
+    ] {
+        sidecar.send(post(asks.path(), headers, asks.body(false).to_string())).await;
+
+        assert_eq!(provider.last().header("anthropic-version").as_deref(), Some(version), "{asks:?}");
+    }
+}

@@ -193,16 +193,11 @@ fn keys_stand_in_the_vendors_header_and_its_fixed_headers_are_there() {
     let credential = "credential: {type: APIKey, apiKey: {secretRef: {name: s, key: k}}}";
     for (vendor, api, more, headers) in [
         ("openai", "OpenAI", "", "authorization=Bearer k1"),
-        ("anthropic", "Anthropic", "", "anthropic-version=2023-06-01 x-api-key=k1"),
+        ("anthropic", "Anthropic", "", "x-api-key=k1"),
         ("google-gemini", "Gemini", "", "x-goog-api-key=k1"),
         ("google-gemini", "OpenAI", "", "authorization=Bearer k1"),
         ("azure-openai", "AzureOpenAI", "baseURL: 'https://r.openai.azure.com'", "api-key=k1"),
-        (
-            "azure-openai",
-            "Anthropic",
-            "baseURL: 'https://r.services.ai.azure.com'",
-            "anthropic-version=2023-06-01 x-api-key=k1",
-        ),
+        ("azure-openai", "Anthropic", "baseURL: 'https://r.services.ai.azure.com'", "x-api-key=k1"),
         ("aws-bedrock", "Anthropic", "region: eu-west-1", "authorization=Bearer k1"),
         (
             "portkey",
