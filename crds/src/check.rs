@@ -8,6 +8,7 @@ pub use provider::provider;
 
 use crate::place::{Places, WORLDWIDE, is_country};
 use crate::policy::{DataPolicySpec, OnOverdue, Staleness};
+use crate::price::MaxPrice;
 use crate::problem::{Problem, Problems};
 use crate::route::{ModelRouteSpec, TierSpec};
 
@@ -45,9 +46,27 @@ pub fn route(spec: &ModelRouteSpec) -> Vec<Problem> {
         problems.bound(&format!("spec.timeouts.{field}"), Some(i64::from(value)), 1..=most);
     }
     problems.bound("spec.attempts", spec.attempts.map(i64::from), 1..=64);
+    choosing(&mut problems, spec);
     spec.defaults.check(&mut problems, "spec.defaults");
     spec.overrides.check(&mut problems, "spec.overrides");
     problems.into_vec()
+}
+
+fn choosing(problems: &mut Problems, spec: &ModelRouteSpec) {
+    if spec.max_price.is_some_and(|most| most == MaxPrice::default()) {
+        problems.add("spec.maxPrice", "inputPerMillion or outputPerMillion must be set");
+    }
+    let words: Vec<String> = spec.next_tier_on.iter().map(|error| format!("{error:?}")).collect();
+    problems.unique("spec.nextTierOn", words.iter().map(String::as_str));
+    problems.bound("spec.hedgeAfterMilliseconds", spec.hedge_after_milliseconds.map(i64::from), 10..=3_600_000);
+    problems.bound("spec.minTokensPerSecond", spec.min_tokens_per_second.map(i64::from), 1..=10_000);
+    problems.bound("spec.stickiness.idleSeconds", Some(spec.stickiness.idle_seconds.into()), 1..=86_400);
+    if let Some(limits) = &spec.limits {
+        limits.check(problems, "spec.limits");
+    }
+    if let Some(budget) = &spec.budget {
+        budget.check(problems, "spec.budget");
+    }
 }
 
 fn tier(problems: &mut Problems, path: &str, tier: &TierSpec) {

@@ -13,12 +13,13 @@ use crate::limits::Limits;
 use crate::manifests::Manifests;
 use crate::name::{ModelPattern, ObjectName, Workload};
 use crate::policy::{DataPolicySpec, Enforcement};
+use crate::price::{MaxPrice, Price};
 use crate::problem::Problem;
 use crate::residency;
 use crate::route::{ModelRouteSpec, TierSpec};
 use crate::secret::Secret;
 use crate::selector::absent_or_matches;
-use crate::snapshot::{KeyName, Keys, Refused, Route, Snapshot, Tier};
+use crate::snapshot::{KeyName, Keys, Reason, Refused, Route, Snapshot, Tier};
 
 mod candidate;
 mod endpoint;
@@ -251,7 +252,12 @@ struct Assembly<'a> {
 
 impl Assembly<'_> {
     fn route(&mut self, name: &ObjectName, models: Vec<ModelPattern>, spec: &ModelRouteSpec) -> Route {
-        let tiers: Vec<Tier> = spec.tiers.iter().map(|tier| self.tier(name, tier)).collect();
+        let mut tiers = Vec::with_capacity(spec.tiers.len());
+        let mut seen = BTreeSet::new();
+        for tier in &spec.tiers {
+            let tier = self.tier((name, spec), tier, &mut seen);
+            tiers.push(tier);
+        }
         if tiers.iter().all(|tier| tier.candidates.is_empty()) {
             self.say(
                 name,
@@ -265,13 +271,26 @@ impl Assembly<'_> {
             tiers,
             timeouts: spec.timeouts.clone(),
             attempts: spec.attempts.and_then(|most| usize::try_from(most).ok()),
+            next_tier_on: spec.next_tier_on.clone(),
+            hedge_after_milliseconds: spec.hedge_after_milliseconds,
+            min_tokens_per_second: spec.min_tokens_per_second,
+            limits: spec.limits,
+            budget: spec.budget,
+            request_preferences: spec.request_preferences,
+            stickiness: spec.stickiness,
             defaults: spec.defaults.clone(),
             overrides: spec.overrides.clone(),
             unsupported_fields: spec.unsupported_fields,
         }
     }
 
-    fn tier(&mut self, route: &ObjectName, spec: &TierSpec) -> Tier {
+    /// One tier. A target that stands in an earlier one, among `seen`, is not there again: never twice to the same.
+    fn tier(
+        &mut self,
+        (route, whole): (&ObjectName, &ModelRouteSpec),
+        spec: &TierSpec,
+        seen: &mut BTreeSet<(ObjectName, String)>,
+    ) -> Tier {
         let mut tier = Tier { balance: spec.balance, candidates: Vec::new(), refused: Vec::new() };
         for target in &spec.targets {
             let offers = self.targets.offers(route, target);
@@ -283,12 +302,12 @@ impl Assembly<'_> {
                 match offer {
                     Offer::Refused(refused) => self.refuse(route, &mut tier, refused),
                     Offer::Candidate { mut candidate, keys } => {
-                        let name = (&candidate.provider, &candidate.model);
-                        if tier.candidates.iter().any(|other| (&other.provider, &other.model) == name) {
+                        if !seen.insert((candidate.provider.clone(), candidate.model.clone())) {
                             continue;
                         }
                         self.warn(&candidate.provider, &candidate.facts);
-                        let reasons = residency::objections(self.policies, &candidate.facts, self.now);
+                        let mut reasons = residency::objections(self.policies, &candidate.facts, self.now);
+                        reasons.extend(whole.max_price.and_then(|most| too_dear(candidate.price.as_ref(), &most)));
                         if reasons.is_empty() {
                             candidate.ordinal = self.next_ordinal;
                             self.next_ordinal += 1;
@@ -339,6 +358,16 @@ impl Assembly<'_> {
             message,
         });
     }
+}
+
+/// Whether a price is above what the route pays. What has no price may cost anything.
+fn too_dear(price: Option<&Price>, most: &MaxPrice) -> Option<Reason> {
+    let message = match price {
+        None => "it has no price, and the ModelRoute has a maxPrice; set models[].price of the LLMProvider",
+        Some(price) if !price.is_within(most) => "it is dearer than the ModelRoute's maxPrice, fees included",
+        Some(_) => return None,
+    };
+    Some(Reason { code: "max_price".to_owned(), message: message.to_owned(), policy: None })
 }
 
 /// A candidate's keys, by name.

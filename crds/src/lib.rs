@@ -29,6 +29,7 @@ pub mod price;
 pub mod problem;
 pub mod promises;
 pub mod provider;
+pub mod quota;
 pub mod read;
 pub mod residency;
 pub mod restriction;

@@ -79,22 +79,13 @@ pub fn plan<'a>(route: &'a Route, policies: &[Limits], moment: &mut Moment<'_>) 
         let ordered = order(tier, permitted, moment);
         plan.attempts.extend(ordered.into_iter().map(|permitted| Attempt { tier: number, permitted }));
     }
-    // A target that is listed in two tiers is tried once: never twice to the same.
-    let mut seen = Vec::new();
-    plan.attempts.retain(|attempt| {
-        let candidate = attempt.permitted.candidate();
-        let name = (&candidate.provider, &candidate.model);
-        let is_new = !seen.contains(&name);
-        seen.push(name);
-        is_new
-    });
     plan
 }
 
 /// The share of a candidate in its tier's draw; 0 is drawn last.
 pub fn weight(balance: Balance, candidate: &Candidate) -> f64 {
     match balance {
-        Balance::Order | Balance::Weight => f64::from(candidate.weight),
+        Balance::Order | Balance::Weight | Balance::Latency | Balance::Throughput => f64::from(candidate.weight),
         Balance::Price => candidate.price.as_ref().map_or(0.0, crate::price::Price::weight),
     }
 }
@@ -109,7 +100,7 @@ fn order<'a>(tier: &Tier, mut permitted: Vec<Permitted<'a>>, moment: &mut Moment
         .map(|permitted| {
             let candidate = permitted.candidate();
             let key = match tier.balance {
-                Balance::Order => 0.0,
+                Balance::Order | Balance::Latency | Balance::Throughput => 0.0,
                 Balance::Weight | Balance::Price => draw(weight(tier.balance, candidate), (moment.chance)()),
             };
             ((moment.has_outage)(candidate), key, permitted)

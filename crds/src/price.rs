@@ -22,24 +22,83 @@ impl Dollars {
     fn parse(text: &str) -> Result<Self, &'static str> {
         const FORM: &str =
             "must be a decimal string of US dollars such as \"0.15\", not negative, with at most six decimals";
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits(whole) || !digits(fraction) || whole.len() > 6 || fraction.len() > 6 {
-            return Err(FORM);
-        }
-        let micros = format!("{whole}{fraction:0<6}").parse().map_err(|_| FORM)?;
+        let micros = parse_decimal(text, 999_999).ok_or(FORM)?;
         if micros > HIGHEST_MICROS {
             return Err("must be at most 10000 US dollars for a million tokens");
         }
         Ok(Self { micros })
     }
+
+    /// The same with a fee on top.
+    fn with(self, fee: Percent) -> Self {
+        let micros = u128::from(self.micros) * u128::from(100_000_000 + fee.micros) / 100_000_000;
+        Self { micros: u64::try_from(micros).unwrap_or(HIGHEST_MICROS).min(HIGHEST_MICROS) }
+    }
+}
+
+/// Reads a decimal that is not negative and has at most six decimals, in millionths.
+pub(crate) fn parse_decimal(text: &str, largest_whole: u64) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || whole.len() > 12 || fraction.len() > 6 {
+        return None;
+    }
+    let millionths: u64 = format!("{whole}{fraction:0<6}").parse().ok()?;
+    (millionths / 1_000_000 <= largest_whole).then_some(millionths)
+}
+
+/// A figure of millionths as a decimal.
+pub(crate) struct Decimal(pub(crate) u64);
+
+impl std::fmt::Display for Decimal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = format!("{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000);
+        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+/// What comes on top of a price, in per cent, such as `"5.5"`. At most 100.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Percent {
+    micros: u64,
+}
+
+impl Serialize for Percent {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Decimal(self.micros))
+    }
+}
+
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let micros = parse_decimal(&String::deserialize(deserializer)?, 100).filter(|micros| *micros <= 100_000_000);
+        micros.map(|micros| Self { micros }).ok_or_else(|| {
+            serde::de::Error::custom("must be a decimal string of per cent such as \"5.5\", from 0 to 100")
+        })
+    }
+}
+
+impl JsonSchema for Percent {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Percent".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "maxLength": 10,
+            "pattern": r"^([0-9]{1,2}(\.[0-9]{1,6})?|100(\.0{1,6})?)$",
+        })
+    }
 }
 
 impl Serialize for Dollars {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (whole, fraction) = (self.micros / 1_000_000, self.micros % 1_000_000);
-        let text = format!("{whole}.{fraction:06}");
-        serializer.serialize_str(text.trim_end_matches('0').trim_end_matches('.'))
+        serializer.collect_str(&Decimal(self.micros))
     }
 }
 
@@ -81,6 +140,21 @@ pub struct Price {
     pub cached_input_per_million: Option<Dollars>,
 }
 
+/// The highest price that is paid, fees included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "has(self.inputPerMillion) || has(self.outputPerMillion)", "message": "inputPerMillion or outputPerMillion must be set"}
+]))]
+pub struct MaxPrice {
+    /// For a million tokens of prompt, in US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_per_million: Option<Dollars>,
+    /// For a million tokens of answer, in US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_per_million: Option<Dollars>,
+}
+
 /// The tokens that a provider counted for one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
@@ -100,6 +174,21 @@ impl Price {
     pub fn weight(&self) -> f64 {
         let sum = self.input_per_million.as_f64() + self.output_per_million.as_f64();
         sum.max(Self::FLOOR).powi(-2)
+    }
+
+    /// The same with a fee on top of each figure.
+    pub fn with(&self, fee: Percent) -> Self {
+        Self {
+            input_per_million: self.input_per_million.with(fee),
+            output_per_million: self.output_per_million.with(fee),
+            cached_input_per_million: self.cached_input_per_million.map(|price| price.with(fee)),
+        }
+    }
+
+    /// Whether it is at most `most`.
+    pub fn is_within(&self, most: &MaxPrice) -> bool {
+        let fits = |price: Dollars, most: Option<Dollars>| most.is_none_or(|most| price <= most);
+        fits(self.input_per_million, most.input_per_million) && fits(self.output_per_million, most.output_per_million)
     }
 
     /// What `tokens` cost, in US dollars.

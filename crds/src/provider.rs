@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fields::BodyFields;
+use crate::price::Percent;
 use crate::promises::{Evidence, Promises};
+use crate::quota::CallLimits;
 use crate::selector::LabelSelector;
 use crate::simulation::Simulation;
 
@@ -92,7 +94,7 @@ pub use model::{Ability, DeploymentType, Quantization, ServedModel};
     {"rule": "has(self.vendor) || has(self.basedOn)", "message": "vendor must be set, unless basedOn is"},
     {"rule": "has(self.models) || has(self.basedOn)", "message": "models must be set, unless basedOn is"},
     {"rule": "!has(self.basedOn) || has(self.credential)", "message": "credential must be set beside basedOn"},
-    {"rule": "!has(self.basedOn) || !(has(self.vendor) || has(self.models) || has(self.api) || has(self.baseURL) || has(self.region) || has(self.project) || has(self.apiVersion) || (has(self.operatedBy) && self.operatedBy == 'Self') || has(self.headers) || has(self.force) || has(self.evidence) || has(self.promises) || has(self.consumers) || has(self.tls) || has(self.egressProxy) || has(self.allowedAddresses) || has(self.simulated))", "message": "nothing but credential may be set beside basedOn"}
+    {"rule": "!has(self.basedOn) || !(has(self.vendor) || has(self.models) || has(self.api) || has(self.baseURL) || has(self.region) || has(self.project) || has(self.apiVersion) || (has(self.operatedBy) && self.operatedBy == 'Self') || has(self.headers) || has(self.force) || has(self.evidence) || has(self.promises) || has(self.consumers) || has(self.tls) || has(self.egressProxy) || has(self.allowedAddresses) || has(self.feePercent) || has(self.simulated))", "message": "nothing but credential and limits may be set beside basedOn"}
 ]))]
 pub struct LLMProviderSpec {
     /// Who runs it: a vendor that Lotse knows (openai, mistral, vllm, …), which gives the dialect, the hosts and the
@@ -155,6 +157,13 @@ pub struct LLMProviderSpec {
     /// How TLS is done: by the public roots of the web, and without a certificate of ours, by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// How much each namespace may ask of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<CallLimits>,
+    /// What comes on top of the prices below, in per cent, such as "5.5": the fees of an aggregator for topping up, or for
+    /// keys of one's own. Counts where price decides, and in what calls cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_percent: Option<Percent>,
     /// The HTTP proxy that its calls go through, by CONNECT. By default the operator's, if it has one and the provider has
     /// no allowedAddresses; proxy variables of the pod are ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]

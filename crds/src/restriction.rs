@@ -10,7 +10,7 @@ use crate::snapshot::{Server, Snapshot, Target};
 
 /// What sidecars of this build can execute: the field names of a DataPolicy, and of an LLMProvider where an older sidecar
 /// would go another way.
-pub const EXECUTABLE: [&str; 22] = [
+pub const EXECUTABLE: [&str; 24] = [
     "inferenceRegions",
     "storageRegions",
     "accessRegions",
@@ -33,6 +33,8 @@ pub const EXECUTABLE: [&str; 22] = [
     "wireAnthropicOnBedrock",
     "wireGemini",
     "wireBedrock",
+    "limits",
+    "budget",
 ];
 
 /// What a sidecar must be able to execute to obey a snapshot.
@@ -41,7 +43,12 @@ pub fn required(snapshot: &Snapshot) -> BTreeSet<&'static str> {
     if !snapshot.audits.is_empty() {
         names.insert("enforcement");
     }
+    for route in &snapshot.routes {
+        let set = [("limits", route.limits.is_some()), ("budget", route.budget.is_some())];
+        names.extend(set.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name));
+    }
     for candidate in snapshot.candidates() {
+        names.extend(candidate.limits.map(|_| "limits"));
         if let Target::Server(server) = &candidate.endpoint.target {
             names.extend(of_server(server));
         }
@@ -85,11 +92,13 @@ mod tests {
     use crate::name::{Labels, ObjectName, Workload};
     use crate::policy::DataPolicySpec;
     use crate::promises::Promises;
-    use crate::route::{Balance, UnsupportedFields};
+    use crate::quota::{Budget, BudgetAction, CallLimits, Money};
+    use crate::route::{Balance, RequestPreferences, Stickiness, UnsupportedFields};
     use crate::snapshot::{Candidate, Endpoint, KeyName, Proxy, Quirks, Route, SigV4, Tier};
     use crate::wire::Wire;
 
     fn snapshot(policies: Vec<Limits>, audits: Vec<Limits>, wires: Vec<Wire>) -> Snapshot {
+        let wires_sign = wires.contains(&Wire::Bedrock);
         let candidates = wires.into_iter().map(candidate).collect();
         let route = Route {
             name: ObjectName::new("r", "all"),
@@ -97,6 +106,17 @@ mod tests {
             tiers: vec![Tier { balance: Balance::Order, candidates, refused: Vec::new() }],
             timeouts: crate::route::Timeouts::default(),
             attempts: None,
+            next_tier_on: Vec::new(),
+            hedge_after_milliseconds: None,
+            min_tokens_per_second: None,
+            limits: None,
+            budget: wires_sign.then(|| Budget {
+                per_day: Some(Money { micros: 1 }),
+                per_month: None,
+                action: BudgetAction::Warn,
+            }),
+            request_preferences: RequestPreferences::default(),
+            stickiness: Stickiness::default(),
             defaults: BodyFields::default(),
             overrides: BodyFields::default(),
             unsupported_fields: UnsupportedFields::default(),
@@ -127,6 +147,13 @@ mod tests {
             model: "m".to_owned(),
             weight: 1,
             price: None,
+            vendor: "x".to_owned(),
+            region: None,
+            supports: Vec::new(),
+            context_tokens: None,
+            max_output_tokens: None,
+            quantization: None,
+            limits: signs.then(CallLimits::default),
             facts: Facts::new("r", &Promises::default(), &[]),
             endpoint: Endpoint {
                 target: Target::Server(Box::new(server)),

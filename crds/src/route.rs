@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fields::BodyFields;
+use crate::price::MaxPrice;
+use crate::quota::{Budget, CallLimits};
 use crate::selector::LabelSelector;
 
 /// A model name that apps ask for, and who may answer it: tiers of targets, how a target is chosen, how long to wait.
@@ -90,6 +92,37 @@ pub struct ModelRouteSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub attempts: Option<i32>,
+    /// The highest price; who is dearer, or has no price, gets no call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_price: Option<MaxPrice>,
+    /// Errors of the caller that another model may not have: the call goes on to the next tier, past what is left of its own.
+    /// None by default: the app hears them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2), extend("x-kubernetes-list-type" = "set"))]
+    pub next_tier_on: Vec<CallerError>,
+    /// After how long without an answer, or without the first content of a stream, a second target is asked beside the first.
+    /// Who answers first is heard, the other is cut off; both may bill. Off by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 10, max = 3_600_000))]
+    pub hedge_after_milliseconds: Option<i32>,
+    /// How fast a stream must be, at least, over any ten seconds after its first content. A slower one ends with an error.
+    /// Off by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub min_tokens_per_second: Option<i32>,
+    /// How much each namespace may ask of this route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<CallLimits>,
+    /// How much each namespace may spend on this route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// Whether the app may choose among the targets: by the fields `provider` and `models` of its request, and by endings of
+    /// the model's name. It can only leave targets out and order them.
+    #[serde(default)]
+    pub request_preferences: RequestPreferences,
+    /// Whose calls go to the target of the call before, where a provider may still have their prompt in its cache.
+    #[serde(default)]
+    pub stickiness: Stickiness,
     /// Body fields that are set when the app does not set them.
     #[serde(default, skip_serializing_if = "BodyFields::is_empty")]
     pub defaults: BodyFields,
@@ -110,6 +143,54 @@ pub enum UnsupportedFields {
     Refuse,
     /// It is left out, and the answer names it.
     Drop,
+}
+
+/// An error of the caller that another model may not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
+pub enum CallerError {
+    /// The prompt is too long for the model.
+    ContextLength,
+    /// The provider's filter takes the prompt.
+    ContentFilter,
+}
+
+/// Whether the app may choose among the targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum RequestPreferences {
+    /// It may.
+    #[default]
+    Honor,
+    /// What it says is left out, and named in the header x-lotse-dropped.
+    Ignore,
+}
+
+/// Whose calls stay together, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Stickiness {
+    /// What makes calls belong together.
+    pub by: StickBy,
+    /// After how many seconds without a call they no longer do.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub idle_seconds: i32,
+}
+
+impl Default for Stickiness {
+    fn default() -> Self {
+        Self { by: StickBy::Session, idle_seconds: 600 }
+    }
+}
+
+/// What makes calls belong together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum StickBy {
+    /// Nothing.
+    None,
+    /// The session that the app names: the field `session_id`, the header x-session-id, or the field `prompt_cache_key`.
+    #[default]
+    Session,
+    /// The session; where none is named, the first messages: the system's and the user's first.
+    PromptPrefix,
 }
 
 /// Targets that stand in for each other.
@@ -134,6 +215,11 @@ pub enum Balance {
     Order,
     /// By chance, weighted with weight.
     Weight,
+    /// Who had the first content soonest, by the median of the last five minutes, first. Now and then another is tried, so
+    /// that who was slow can show that it no longer is.
+    Latency,
+    /// Who had most tokens a second, by the median of the last five minutes, first; others now and then.
+    Throughput,
 }
 
 /// A model at one provider, or at every provider that serves it.

@@ -17,7 +17,9 @@ use crate::name::{ModelPattern, ObjectName, Workload};
 use crate::objection::{Objection, snake_case};
 use crate::policy::Staleness;
 use crate::price::Price;
-use crate::route::{Balance, Timeouts, UnsupportedFields};
+use crate::provider::{Ability, Quantization};
+use crate::quota::{Budget, CallLimits};
+use crate::route::{Balance, CallerError, RequestPreferences, Stickiness, Timeouts, UnsupportedFields};
 use crate::simulation::Simulation;
 use crate::wire::{Operation, Wire};
 
@@ -50,6 +52,27 @@ pub struct Route {
     /// How many candidates are tried for one call; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<usize>,
+    /// Errors of the caller for which the call goes on to the next tier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_tier_on: Vec<CallerError>,
+    /// After how long a second candidate is asked beside the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedge_after_milliseconds: Option<i32>,
+    /// How fast a stream must be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_tokens_per_second: Option<i32>,
+    /// How much the workload's namespace may ask of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<CallLimits>,
+    /// How much the workload's namespace may spend on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// Whether the app may choose among the candidates.
+    #[serde(default)]
+    pub request_preferences: RequestPreferences,
+    /// Whose calls stay together.
+    #[serde(default)]
+    pub stickiness: Stickiness,
     /// Body fields that are set when the app does not set them.
     pub defaults: BodyFields,
     /// Body fields that are always set.
@@ -83,9 +106,30 @@ pub struct Candidate {
     pub model: String,
     /// Its share under balance Weight.
     pub weight: u32,
-    /// What it costs.
+    /// What it costs, fees included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
+    /// The vendor's name.
+    #[serde(default)]
+    pub vendor: String,
+    /// Where the vendor runs it, by the vendor's own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// What its model is said to be able to do; nothing is known of it if this is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supports: Vec<Ability>,
+    /// How many tokens a call may have, answer included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_tokens: Option<i32>,
+    /// How many tokens an answer may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<i32>,
+    /// How its weights are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<Quantization>,
+    /// How much the workload's namespace may ask of its provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<CallLimits>,
     /// What is known of it; judged again before each call.
     pub facts: Facts,
     /// How it is called.

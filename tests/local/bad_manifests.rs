@@ -49,7 +49,10 @@ async fn each_wrong_manifest_is_told_with_its_file_its_object_and_its_field() {
         ),
         (
             provider(&format!("{MODELS}\nbasedOn: {{name: x}}")),
-            vec!["spec.credential: must be set beside basedOn", "spec.vendor: nothing but credential may be set"],
+            vec![
+                "spec.credential: must be set beside basedOn",
+                "spec.vendor: nothing but credential and limits may be set",
+            ],
         ),
         (
             provider("models: [{name: m, price: {inputPerMillion: \"-1\", outputPerMillion: \"1\"}}]"),

@@ -36,10 +36,13 @@ pub fn provider(spec: &LLMProviderSpec) -> Vec<Problem> {
     if let Some(credential) = &spec.credential {
         super::credential::credential(&mut problems, credential);
     }
+    if let Some(limits) = &spec.limits {
+        limits.check(&mut problems, "spec.limits");
+    }
     problems.into_vec()
 }
 
-/// Nothing but the credential is its own.
+/// Nothing but the credential and limits is its own.
 fn based_on(problems: &mut Problems, spec: &LLMProviderSpec) {
     if spec.credential.is_none() {
         problems.add("spec.credential", "must be set beside basedOn");
@@ -61,10 +64,11 @@ fn based_on(problems: &mut Problems, spec: &LLMProviderSpec) {
         ("tls", spec.tls.is_some()),
         ("egressProxy", spec.egress_proxy.is_some()),
         ("allowedAddresses", !spec.allowed_addresses.is_empty()),
+        ("feePercent", spec.fee_percent.is_some()),
         ("simulated", spec.simulated.is_some()),
     ];
     for (field, _) in set.into_iter().filter(|(_, is_set)| *is_set) {
-        problems.add(format!("spec.{field}"), "nothing but credential may be set beside basedOn");
+        problems.add(format!("spec.{field}"), "nothing but credential and limits may be set beside basedOn");
     }
 }
 

@@ -138,7 +138,7 @@ pub(super) fn may_use(manifests: &Manifests, namespace: &str, (name, spec): (&Ob
         || selector.is_some_and(|selector| selector.matches(&manifests.namespace_labels(namespace)))
 }
 
-/// Everything of `base` but its credential, for which `own` has its own. Header values out of Secrets and a client
+/// Everything of `base` but its credential and limits, for which `own` has its own. Header values out of Secrets and a client
 /// certificate prove who calls, as a credential does; they stay with the base.
 fn inherited(base: &LLMProviderSpec, own: &LLMProviderSpec) -> LLMProviderSpec {
     let lasting = base.evidence.iter().filter(|evidence| evidence.applies_to == Account::AnyAccount);
@@ -158,6 +158,7 @@ fn inherited(base: &LLMProviderSpec, own: &LLMProviderSpec) -> LLMProviderSpec {
     let ca_bundle = base.tls.as_ref().and_then(|tls| tls.ca_bundle.clone());
     LLMProviderSpec {
         credential: own.credential.clone(),
+        limits: own.limits,
         headers: base.headers.iter().filter(|header| header.secret_ref.is_none()).cloned().collect(),
         models,
         operated_by,

@@ -99,9 +99,13 @@ fn a_field_keeps_its_own_words_and_says_what_its_words_mean() {
             "description": "How the order of targets is drawn for each call; those with an outage go last.\n\
                 - Price: By chance, weighted with the inverse square of the price; who has no price goes last.\n\
                 - Order: As listed.\n\
-                - Weight: By chance, weighted with weight.",
+                - Weight: By chance, weighted with weight.\n\
+                - Latency: Who had the first content soonest, by the median of the last five minutes, first. Now and then \
+                another is tried, so that who was slow can show that it no longer is.\n\
+                - Throughput: Who had most tokens a second, by the median of the last five minutes, first; others now and \
+                then.",
             "type": "string",
-            "enum": ["Price", "Order", "Weight"],
+            "enum": ["Price", "Order", "Weight", "Latency", "Throughput"],
             "default": "Price",
         })
     );

@@ -60,10 +60,16 @@ pub enum Quantization {
     INT8,
     /// Floats of four bits.
     FP4,
+    /// Floats of four bits that share scales, as OCP has them.
+    MXFP4,
+    /// Floats of four bits that share scales, as NVIDIA has them.
+    NVFP4,
     /// Floats of six bits.
     FP6,
     /// Floats of eight bits.
     FP8,
+    /// Floats of eight bits that share scales, as OCP has them.
+    MXFP8,
     /// Floats of sixteen bits.
     FP16,
     /// Brain floats of sixteen bits.

@@ -48,6 +48,7 @@ spec:
 ";
 
 const CHOSEN_ELSEWHERE: &str = "model and stream may not be set here: the route and the app choose them";
+const LIMITS: &str = "requestsPerMinute, tokensPerMinute or concurrentRequests must be set";
 const STALENESS: &str = "warnSeconds must be at most refuseSeconds";
 const SELECTOR: &str = "values must be set for In and NotIn, and may not be set for Exists and DoesNotExist";
 
@@ -129,7 +130,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("llmproviders.yaml", "{spec: {apiVersion: '2024-10-21'}}", "apiVersion may only be set when api is AzureOpenAI"),
     ("llmproviders.yaml", "{spec: {vendor: null}}", "vendor must be set, unless basedOn is"),
     ("llmproviders.yaml", "{spec: {models: null}}", "models must be set, unless basedOn is"),
-    ("llmproviders.yaml", "{spec: {basedOn: {name: shared}}}", "nothing but credential may be set beside basedOn"),
+    (
+        "llmproviders.yaml",
+        "{spec: {basedOn: {name: shared}}}",
+        "nothing but credential and limits may be set beside basedOn",
+    ),
     (
         "llmproviders.yaml",
         "{spec: {basedOn: {name: shared}, vendor: null, api: null, baseURL: null, credential: null, headers: null, force: null, models: null, promises: null, consumers: null}}",
@@ -142,6 +147,10 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "exactly one of value and secretRef must be set",
     ),
     ("llmproviders.yaml", "{spec: {force: {model: another}}}", CHOSEN_ELSEWHERE),
+    ("llmproviders.yaml", "{spec: {limits: {}}}", LIMITS),
+    ("modelroutes.yaml", "{spec: {limits: {}}}", LIMITS),
+    ("modelroutes.yaml", "{spec: {budget: {action: Warn}}}", "perDay or perMonth must be set"),
+    ("modelroutes.yaml", "{spec: {maxPrice: {}}}", "inputPerMillion or outputPerMillion must be set"),
     (
         "llmproviders.yaml",
         "{spec: {consumers: {namespaceSelector: {matchExpressions: [{key: team, operator: Exists, values: [a]}]}}}}",
