@@ -58,6 +58,12 @@ pub fn warnings(policies: &[Limits], facts: &Facts, now: Timestamp) -> Vec<(Obje
     policies.iter().flat_map(of).collect()
 }
 
+/// What one demand of a call objects to in promises that count for it. Whose word counts is for the caller to know, and
+/// whether the candidate is permitted at all is for [`permit`].
+pub(crate) fn objections_to_promises(demand: &Limits, facts: &Facts, now: Timestamp) -> Vec<Objection> {
+    weigh(demand, facts, utc_day(now)).objections
+}
+
 /// The day in UTC: promises and conditions end at 00:00 UTC.
 pub fn utc_day(now: Timestamp) -> Date {
     now.to_zoned(TimeZone::UTC).date()
@@ -99,7 +105,12 @@ fn judge(limits: &Limits, facts: &Facts, today: Date) -> Judgement {
         judgement.object(Objection::NotAttested { namespace: facts.attested_by.clone() });
         return judgement;
     }
-    let mut bench = Bench { limits, facts, today, judgement };
+    weigh(limits, facts, today)
+}
+
+/// What one policy says of promises that count for it.
+fn weigh(limits: &Limits, facts: &Facts, today: Date) -> Judgement {
+    let mut bench = Bench { limits, facts, today, judgement: Judgement::default() };
     bench.judge_places();
     bench.judge_jurisdiction();
     bench.judge_handling();

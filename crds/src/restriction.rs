@@ -110,7 +110,7 @@ mod tests {
             hedge_after_milliseconds: None,
             min_tokens_per_second: None,
             limits: None,
-            budget: wires_sign.then(|| Budget {
+            budget: wires_sign.then_some(Budget {
                 per_day: Some(Money { micros: 1 }),
                 per_month: None,
                 action: BudgetAction::Warn,
