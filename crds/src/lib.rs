@@ -45,6 +45,7 @@ pub mod snapshot;
 pub mod survey;
 pub mod vendors;
 pub mod wire;
+pub mod wishes;
 
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;

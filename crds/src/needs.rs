@@ -15,3 +15,14 @@ pub struct Needs {
     /// How many tokens the answer may have, if the call says so.
     pub output_tokens: Option<u64>,
 }
+
+impl Needs {
+    /// stub
+    pub fn read(_: &[u8], _: &crate::body::Scanned) -> Self {
+        Self::default()
+    }
+    /// stub
+    pub fn objections(&self, _: &crate::snapshot::Candidate, _: bool) -> Vec<crate::snapshot::Reason> {
+        Vec::new()
+    }
+}

@@ -182,8 +182,12 @@ impl Price {
 
     /// How likely this is drawn against others: the inverse square of input plus output price.
     pub fn weight(&self) -> f64 {
-        let sum = self.input_per_million.as_f64() + self.output_per_million.as_f64();
-        sum.max(Self::FLOOR).powi(-2)
+        self.sum().max(Self::FLOOR).powi(-2)
+    }
+
+    /// Input plus output price of a million tokens, in US dollars.
+    pub fn sum(&self) -> f64 {
+        self.input_per_million.as_f64() + self.output_per_million.as_f64()
     }
 
     /// The same with a fee on top of each figure.

@@ -43,7 +43,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Writes what a candidate said.
 pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> Response<AnswerBody> {
-    let Answered { lane, headers: upstream, dropped, answer } = answered;
+    let Answered { lane, began, headers: upstream, dropped, answer } = answered;
     let mut headers = HeaderMap::with_capacity(12);
     mark(&mut headers, &record, Some(revision));
     if let Ok(provider) = HeaderValue::from_str(&lane.provider) {
@@ -61,6 +61,7 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
         Answer::Whole(answer, scanned) => {
             let (pieces, tokens) = openai::annotate(&answer, &scanned, lane.told(), openai::CHAT);
             if let Some(tokens) = tokens {
+                lane.wrote(tokens.output, began);
                 record.counts(tokens, lane.price.as_ref().map(|price| price.cost(tokens)));
             }
             let body = AnswerBody::pieces(pieces::put_together(&answer, pieces));
@@ -70,6 +71,7 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
         }
         Answer::Written(answer, kind, tokens) => {
             if let Some(tokens) = tokens {
+                lane.wrote(tokens.output, began);
                 record.counts(tokens, lane.price.as_ref().map(|price| price.cost(tokens)));
             }
             record.ends(200, OK);
@@ -84,7 +86,7 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             (StatusCode::OK, AnswerBody::Stream(Box::new(Flow::new(*begun, record))))
         }
-        Answer::Refusal(status, body) => {
+        Answer::Refusal(status, body, _) => {
             record.ends(status.as_u16(), "invalid_request");
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use http::StatusCode;
 use lotse_crds::name::ObjectName;
-use lotse_crds::plan::Refusal;
+use lotse_crds::plan::{Plan, Refusal};
+use lotse_crds::preferences::Refused;
 use lotse_crds::snapshot::Reason;
 use serde::Serialize;
 
 use crate::format::Invalid;
 use crate::format::error::{ErrorClass, ProviderError};
+use crate::health::Outcome;
 
 /// Why a call ended without an answer.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub enum Failure {
     },
     /// Every candidate that was tried failed.
     AllProvidersFailed,
+    /// Those that were tried failed, and the route's retry budget has no further attempt.
+    RetriesSpent,
     /// There is nothing to obey yet.
     NotConfigured,
     /// What is in force has not been vouched for in time.
@@ -96,6 +100,8 @@ pub enum AttemptError {
     BrokenAnswer(String),
     /// The answer broke off.
     Cut,
+    /// The stream came too slowly: so many tokens a second.
+    TooSlow(u32),
 }
 
 /// One attempt, as callers and logs are told.
@@ -124,15 +130,33 @@ impl AttemptError {
             Self::Redirect(_) => "redirect_refused",
             Self::BrokenAnswer(_) => "broken_answer",
             Self::Cut => "cut",
+            Self::TooSlow(_) => "too_slow",
         }
     }
 
-    /// Whether this is the provider's own fault, and so counts towards an outage: unreachable, overload, 5xx, timeout.
-    pub fn is_own_fault(&self) -> bool {
+    /// What it says of the provider's health: unreachable, overload, 5xx and timeout are its own fault.
+    pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut => true,
-            Self::Provider { error, .. } => error.class.is_own_fault(),
-            Self::Redirect(_) => false,
+            Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut | Self::TooSlow(_) => {
+                Outcome::Fault(None)
+            }
+            Self::Provider { error, .. } => match error.class {
+                ErrorClass::RateLimit => Outcome::Limited(error.wait, false),
+                ErrorClass::Quota => Outcome::Limited(error.wait, true),
+                ErrorClass::Overload
+                | ErrorClass::Server
+                | ErrorClass::UpstreamProtocol
+                | ErrorClass::Timeout
+                | ErrorClass::Unreachable => Outcome::Fault(error.wait),
+                ErrorClass::Caller
+                | ErrorClass::Auth
+                | ErrorClass::NotFound
+                | ErrorClass::ContextLength
+                | ErrorClass::ContentFilter
+                | ErrorClass::Unsupported
+                | ErrorClass::Residency => Outcome::Nothing,
+            },
+            Self::Redirect(_) => Outcome::Nothing,
         }
     }
 
@@ -140,7 +164,12 @@ impl AttemptError {
     pub fn wait(&self) -> Option<Duration> {
         match self {
             Self::Provider { error, .. } => error.wait,
-            Self::Redirect(_) | Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut => None,
+            Self::Redirect(_)
+            | Self::Unreachable(_)
+            | Self::Timeout(_)
+            | Self::BrokenAnswer(_)
+            | Self::Cut
+            | Self::TooSlow(_) => None,
         }
     }
 
@@ -149,7 +178,7 @@ impl AttemptError {
         match self {
             Self::Provider { status, .. } => status.map(|status| status.as_u16()),
             Self::Redirect(status) => Some(status.as_u16()),
-            Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut => None,
+            Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut | Self::TooSlow(_) => None,
         }
     }
 
@@ -173,6 +202,16 @@ impl AttemptError {
             }
             Self::BrokenAnswer(why) => format!("sent what is no answer: {why}"),
             Self::Cut => "broke off its answer".to_owned(),
+            Self::TooSlow(floor) => format!("sent fewer than {floor} tokens a second"),
+        }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Invalid { .. } => Self::InvalidRequest(refused.to_string()),
+            Refused::Unsupported { .. } => Self::UnsupportedField(refused.to_string()),
         }
     }
 }
@@ -199,7 +238,7 @@ impl Failure {
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::MisdirectedRequest => "misdirected_request",
             Self::RateLimited { .. } => "rate_limited",
-            Self::AllProvidersFailed | Self::StreamCut(_) => "all_providers_failed",
+            Self::AllProvidersFailed | Self::RetriesSpent | Self::StreamCut(_) => "all_providers_failed",
             Self::NotConfigured => "not_configured",
             Self::PolicyStale => "policy_stale",
             Self::DeadlineExceeded => "deadline_exceeded",
@@ -217,7 +256,7 @@ impl Failure {
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::AllProvidersFailed | Self::StreamCut(_) => StatusCode::BAD_GATEWAY,
+            Self::AllProvidersFailed | Self::RetriesSpent | Self::StreamCut(_) => StatusCode::BAD_GATEWAY,
             Self::NotConfigured | Self::PolicyStale => StatusCode::SERVICE_UNAVAILABLE,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -249,6 +288,7 @@ impl Failure {
             }
             Self::RateLimited { .. } => "every provider that may be used asks to wait".to_owned(),
             Self::AllProvidersFailed => "every provider that may be used failed".to_owned(),
+            Self::RetriesSpent => "the providers that were asked failed, and so many calls of this ModelRoute fail that its retry budget lets no further one be asked".to_owned(),
             Self::NotConfigured => "no configuration has arrived yet; try again shortly".to_owned(),
             Self::PolicyStale => "the operator has not confirmed the policy for longer than the DataPolicy's staleness.refuseSeconds; see whether lotse-controller runs and can be reached".to_owned(),
             Self::DeadlineExceeded => "the call took longer than the ModelRoute's timeouts.totalSeconds".to_owned(),
@@ -279,7 +319,7 @@ impl Failure {
             Self::NoDataPolicy(_) | Self::PolicyDenied(_) | Self::OriginRefused => ErrorClass::Residency,
             Self::NoSuchEndpoint | Self::ModelNotFound { .. } | Self::NoEligibleProvider(_) => ErrorClass::NotFound,
             Self::RateLimited { .. } => ErrorClass::RateLimit,
-            Self::AllProvidersFailed | Self::StreamCut(_) => ErrorClass::Server,
+            Self::AllProvidersFailed | Self::RetriesSpent | Self::StreamCut(_) => ErrorClass::Server,
             Self::NotConfigured | Self::PolicyStale => ErrorClass::Overload,
             Self::DeadlineExceeded => ErrorClass::Timeout,
         }
@@ -302,6 +342,7 @@ impl Failure {
             | Self::MisdirectedRequest
             | Self::RateLimited { .. }
             | Self::AllProvidersFailed
+            | Self::RetriesSpent
             | Self::NotConfigured
             | Self::PolicyStale
             | Self::DeadlineExceeded
@@ -309,11 +350,15 @@ impl Failure {
         }
     }
 
-    /// Why a plan without attempts has none. `opens` says whether any policy opens the door.
-    pub fn of_empty_plan(refused: &[Refusal<'_>], opens: bool) -> Self {
+    /// Why a plan without attempts has none. `opens` says whether any policy opens the door. When the policies permit somebody,
+    /// it is the app's own wishes that leave nobody.
+    pub fn of_empty_plan(plan: &Plan<'_>, opens: bool) -> Self {
+        let refused = &plan.refused;
         let excluded: Vec<Excluded> = refused.iter().flat_map(Excluded::of).collect();
         if !opens {
             Self::NoDataPolicy(excluded)
+        } else if plan.permitted > 0 {
+            Self::NoEligibleProvider(excluded)
         } else if refused.iter().any(|refusal| refusal.reasons.iter().any(Reason::is_policy)) {
             Self::PolicyDenied(excluded)
         } else {
