@@ -12,6 +12,7 @@
 pub mod asks;
 pub mod authority;
 pub mod client;
+pub mod dns;
 pub mod manifests;
 pub mod operator;
 pub mod provider;
