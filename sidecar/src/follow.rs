@@ -262,6 +262,7 @@ impl Stream<'_> {
                 }
                 Ok(())
             }
+            Ok(FromOperator::Shares(_) | FromOperator::Spending(_) | FromOperator::Health(_)) => Ok(()),
             Err(error) => match serde_json::from_slice::<Unreadable>(line) {
                 Ok(unreadable) => {
                     let why = format!("it can't be read by version {}: {error}", env!("CARGO_PKG_VERSION"));
