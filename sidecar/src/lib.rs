@@ -56,6 +56,7 @@ pub mod stream;
 pub mod table;
 pub mod tap;
 pub mod telemetry;
+mod tell;
 mod trial;
 mod tunnel;
 pub mod upstream;
