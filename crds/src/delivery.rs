@@ -2,7 +2,8 @@
 //!
 //! The sidecar begins with [`Hello`] and acknowledges each [`Delivery`] by an [`Ack`]; the operator delivers the state of
 //! the world, whole, and sends a [`Heartbeat`] that names what is current. Only a sidecar that holds what a heartbeat
-//! names has its policy lease renewed. Owns the words and the framing; who may speak is for the operator.
+//! names has its policy lease renewed. What they say of limits, budgets and health is `usage`'s, and not every version knows
+//! those words. Owns the words and the framing; who may speak is for the operator.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::ObjectName;
 use crate::secret::Secret;
 use crate::snapshot::{KeyName, Keys, Revision, Snapshot};
+use crate::usage::{Health, Shares, Spending, Spent, Usage};
 
 /// Where sidecars ask.
 pub const PATH: &str = "/v1/follow";
@@ -33,6 +35,12 @@ pub enum FromSidecar {
     Ack(Ack),
     /// A provider refuses the credential that a delivery brought.
     CredentialRefused(CredentialRefused),
+    /// What it has used of its limits. Said only to an operator that has said `Health`, as are the next two.
+    Usage(Usage),
+    /// What its calls have cost.
+    Spent(Spent),
+    /// How providers fare.
+    Health(Health),
 }
 
 /// What the operator says. It can't be printed: it may carry keys.
@@ -43,6 +51,13 @@ pub enum FromOperator {
     Delivery(Box<Delivery>),
     /// What is current.
     Heartbeat(Heartbeat),
+    /// What it may use of its limits. Said only to sidecars whose `Hello` names the restriction `limits`, as are the next
+    /// two.
+    Shares(Shares),
+    /// What its namespace has spent.
+    Spending(Spending),
+    /// How providers fare, by the word of other sidecars.
+    Health(Health),
 }
 
 /// Who a sidecar is.

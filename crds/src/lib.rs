@@ -43,6 +43,7 @@ pub mod sign;
 pub mod simulation;
 pub mod snapshot;
 pub mod survey;
+pub mod usage;
 pub mod vendors;
 pub mod wire;
 pub mod wishes;

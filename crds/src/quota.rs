@@ -35,6 +35,16 @@ pub struct CallLimits {
 }
 
 impl CallLimits {
+    /// One of them.
+    pub fn get(&self, limit: LimitName) -> Option<u32> {
+        let set = match limit {
+            LimitName::RequestsPerMinute => self.requests_per_minute,
+            LimitName::TokensPerMinute => self.tokens_per_minute,
+            LimitName::ConcurrentRequests => self.concurrent_requests,
+        };
+        set.map(|limit| u32::try_from(limit).unwrap_or(0))
+    }
+
     /// Says what is wrong with it.
     pub(crate) fn check(&self, problems: &mut Problems, path: &str) {
         if *self == Self::default() {
@@ -46,6 +56,31 @@ impl CallLimits {
             ("concurrentRequests", self.concurrent_requests),
         ] {
             problems.bound(&format!("{path}.{field}"), value.map(i64::from), 1..=MOST.into());
+        }
+    }
+}
+
+/// A limit by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LimitName {
+    /// `requestsPerMinute`.
+    RequestsPerMinute,
+    /// `tokensPerMinute`.
+    TokensPerMinute,
+    /// `concurrentRequests`.
+    ConcurrentRequests,
+}
+
+impl LimitName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::RequestsPerMinute, Self::TokensPerMinute, Self::ConcurrentRequests];
+
+    /// In snake_case, as on the wire, in metrics and in logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::RequestsPerMinute => "requests_per_minute",
+            Self::TokensPerMinute => "tokens_per_minute",
+            Self::ConcurrentRequests => "concurrent_requests",
         }
     }
 }
@@ -95,9 +130,15 @@ pub struct Money {
     pub micros: u64,
 }
 
+impl std::fmt::Display for Money {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Decimal(self.micros).fmt(f)
+    }
+}
+
 impl Serialize for Money {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Decimal(self.micros))
+        serializer.collect_str(self)
     }
 }
 

@@ -9,6 +9,7 @@
 //!   both.
 
 pub mod admission;
+pub mod allot;
 pub mod analyze;
 pub mod args;
 pub mod caller;
@@ -23,6 +24,7 @@ pub mod exchange;
 pub mod explain;
 pub mod folder;
 pub mod gather;
+pub mod hints;
 pub mod https;
 pub mod inject;
 pub mod inject_command;
@@ -36,6 +38,7 @@ pub mod publish;
 pub mod report;
 pub mod serve;
 pub mod settings;
+pub mod spend;
 pub mod standing;
 pub mod status;
 pub mod tls;

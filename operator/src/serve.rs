@@ -172,9 +172,13 @@ async fn read_hello(body: &mut Incoming, lines: &mut Lines) -> Result<(Hello, Ve
         let Some(first) = whole.next() else { continue };
         return match serde_json::from_slice(&first) {
             Ok(FromSidecar::Hello(hello)) => Ok((hello, whole.collect())),
-            Ok(FromSidecar::Ack(_) | FromSidecar::CredentialRefused(_)) => {
-                Err("the first line must be a hello".to_owned())
-            }
+            Ok(
+                FromSidecar::Ack(_)
+                | FromSidecar::CredentialRefused(_)
+                | FromSidecar::Usage(_)
+                | FromSidecar::Spent(_)
+                | FromSidecar::Health(_),
+            ) => Err("the first line must be a hello".to_owned()),
             Err(error) => Err(format!("the first line is no hello: {error}")),
         };
     }
@@ -257,6 +261,7 @@ impl Stream {
                 self.following.credential_refused(refused.provider);
                 Ok(())
             }
+            Ok(FromSidecar::Usage(_) | FromSidecar::Spent(_) | FromSidecar::Health(_)) => Ok(()),
             Ok(FromSidecar::Hello(_)) => Err("a second hello".to_owned()),
             Err(error) => Err(format!("a line is no ack: {error}")),
         }

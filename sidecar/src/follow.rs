@@ -2,7 +2,7 @@
 //!
 //! What arrives is taken whole or refused whole, and either is said. What was in force stays while nobody is there, until
 //! the policy lease ends. The token is read anew for each request and shown only after the handshake. The words are
-//! `lotse_crds::delivery`'s; `lib` starts this.
+//! `lotse_crds::delivery`'s, `tell` says when those on limits, budgets and health are due; `lib` starts this.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -34,6 +34,7 @@ use crate::dial::{self, DialError};
 use crate::metrics::SnapshotLabels;
 use crate::moment;
 use crate::serve::App;
+use crate::tell::{Due, Telling, Told, hear_shares, hear_spending};
 
 /// How long connecting, the handshake and the answer's head may take together.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -93,11 +94,14 @@ pub enum FollowError {
 #[derive(Default)]
 struct Held {
     epoch: Option<Epoch>,
+    told: Told,
 }
 
 impl Follow {
     /// Follows until the task is dropped.
     pub async fn run(self, app: Arc<App>) {
+        app.shared.quotas.are_shared();
+        app.shared.purses.begin(moment::seed());
         let mut held = Held::default();
         let mut wait = FIRST_WAIT;
         let mut told = String::new();
@@ -135,7 +139,7 @@ impl Follow {
             Err(_) => return Err(FollowError::Silent),
         };
         tracing::info!("following the operator");
-        let mut stream = Stream { app, held, says };
+        let mut stream = Stream { app, held, says, telling: Telling::new() };
         let mut lines = Lines::new(LONGEST_DELIVERY);
         let mut silent_at = Instant::now() + SILENCE;
         loop {
@@ -143,6 +147,10 @@ impl Follow {
                 frame = timeout_at(silent_at, answers.frame()) => frame,
                 refused = app.shared.refusals.next() => {
                     stream.tell_refused(refused).await?;
+                    continue;
+                }
+                due = stream.telling.due(&app.shared) => {
+                    stream.tell(due).await?;
                     continue;
                 }
             };
@@ -231,6 +239,7 @@ struct Stream<'a> {
     app: &'a App,
     held: &'a mut Held,
     says: Sender<Bytes>,
+    telling: Telling,
 }
 
 /// What of a delivery can be read though the rest can't: it is refused by this name.
@@ -261,6 +270,18 @@ impl Stream<'_> {
                     self.app.lease.renew(moment::instant());
                 }
                 Ok(())
+            }
+            Ok(FromOperator::Shares(shares)) => {
+                hear_shares(&self.app.shared, &shares);
+                Ok(())
+            }
+            Ok(FromOperator::Spending(spending)) => {
+                hear_spending(&self.app.shared, &spending);
+                Ok(())
+            }
+            Ok(FromOperator::Health(health)) => {
+                let words = self.telling.hear_health(&self.app.shared, &health);
+                self.say_all(&words).await
             }
             Err(error) => match serde_json::from_slice::<Unreadable>(line) {
                 Ok(unreadable) => {
@@ -302,6 +323,26 @@ impl Stream<'_> {
     async fn tell_refused(&mut self, providers: BTreeSet<ObjectName>) -> Result<(), FollowError> {
         for provider in providers {
             self.say(&FromSidecar::CredentialRefused(CredentialRefused { provider })).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells what is due of limits, budgets and health.
+    async fn tell(&mut self, due: Due) -> Result<(), FollowError> {
+        let words = match due {
+            Due::Usage => Telling::usage(&self.app.shared, &mut self.held.told),
+            Due::Health => self.telling.health(&self.app.shared),
+        };
+        self.say_all(&words).await
+    }
+
+    /// Says one word after the other; what can't be said any more is put back.
+    async fn say_all(&mut self, words: &[FromSidecar]) -> Result<(), FollowError> {
+        for (at, word) in words.iter().enumerate() {
+            if let Err(error) = self.say(word).await {
+                Telling::put_back(&self.app.shared, &words[at..]);
+                return Err(error);
+            }
         }
         Ok(())
     }

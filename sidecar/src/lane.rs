@@ -65,6 +65,12 @@ pub struct Shared {
     makers: Arc<Makers>,
     /// Who has refused a credential.
     pub refusals: Arc<Refusals>,
+    /// What limits leave.
+    pub quotas: crate::quota::Quotas,
+    /// What budgets leave.
+    pub purses: crate::spending::Purses,
+    /// What other pods say of providers.
+    pub hints: crate::hint::Hints,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }

@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 
 use lotse_crds::name::ObjectName;
+use lotse_crds::quota::LimitName;
 use lotse_crds::snapshot::{Reason, Route};
+use lotse_crds::usage::Account;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -23,6 +25,8 @@ pub struct Metrics {
     pub excluded: Family<PolicyLabels, Counter>,
     /// Calls that an auditing policy would have refused.
     pub audit_would_refuse: Family<PolicyLabels, Counter>,
+    /// Calls that a limit kept from a provider or a route.
+    pub limited: Family<LimitLabels, Counter>,
     /// How long calls take.
     pub duration: Family<ProviderLabels, Histogram>,
     /// How long streams take to their first content.
@@ -72,6 +76,17 @@ pub struct PolicyLabels {
     pub provider: String,
     /// The reason's code.
     pub reason: String,
+}
+
+/// A limit of a provider or a route.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabels {
+    /// The provider, or nothing.
+    pub provider: String,
+    /// The route, or nothing.
+    pub route: String,
+    /// The limit's name.
+    pub limit: &'static str,
 }
 
 /// A model at a provider.
@@ -145,6 +160,7 @@ impl Metrics {
             attempts: Family::default(),
             excluded: Family::default(),
             audit_would_refuse: Family::default(),
+            limited: Family::default(),
             duration: Family::new_with_constructor(seconds),
             first_content: Family::new_with_constructor(seconds),
             tokens: Family::default(),
@@ -162,6 +178,11 @@ impl Metrics {
             "lotse_audit_would_refuse",
             "Calls that an auditing policy would have refused",
             metrics.audit_would_refuse.clone(),
+        );
+        registry.register(
+            "lotse_limited",
+            "Calls that a limit kept from a provider or a route",
+            metrics.limited.clone(),
         );
         registry.register("gen_ai_client_operation_duration_seconds", "How long calls take", metrics.duration.clone());
         registry.register(
@@ -209,6 +230,15 @@ impl Metrics {
             output_tokens: tokens("output"),
             cost: self.cost.get_or_create_owned(&labels),
         }
+    }
+
+    /// Where the calls that one limit keeps back are counted.
+    pub fn of_limit(&self, account: &Account, limit: LimitName) -> Counter {
+        let (provider, route) = match account {
+            Account::Provider(name) => (name.to_string(), String::new()),
+            Account::Route(name) => (String::new(), name.to_string()),
+        };
+        self.limited.get_or_create_owned(&LimitLabels { provider, route, limit: limit.word() })
     }
 
     /// Where the refusals of a route are counted: one counter a provider, policy and word.

@@ -96,7 +96,9 @@ fn sent(following: &mut Following) -> lotse_crds::delivery::Delivery {
     let line = [delivery_line(sent.epoch), sent.content.to_vec()].concat();
     match serde_json::from_slice(&line).expect("it is a line") {
         FromOperator::Delivery(delivery) => *delivery,
-        FromOperator::Heartbeat(_) => panic!("it is a delivery"),
+        FromOperator::Heartbeat(_) | FromOperator::Shares(_) | FromOperator::Spending(_) | FromOperator::Health(_) => {
+            panic!("it is a delivery")
+        }
     }
 }
 

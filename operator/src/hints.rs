@@ -1,0 +1,185 @@
+//! What sidecars say of how providers fare, and what each is told of it. Pure: words go in and come out, time is a parameter.
+//!
+//! A word reaches all who may call the same model at the same provider, of any namespace: it only orders what they may call
+//! anyway, and it is believed for a minute at most, or as long as a provider asks to wait. Each sidecar's word stands until it
+//! runs out, or until the sidecar says otherwise. `rations` carries both ways.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lotse_crds::name::ObjectName;
+use lotse_crds::usage::{Ailment, MOST_AILMENTS, MOST_ENTRIES};
+
+/// How long an outage is believed at most. Whoever still sees it says so again.
+const LONGEST_OUTAGE: Duration = Duration::from_mins(1);
+/// How long a provider's wish to be left alone is believed at most.
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
+
+/// A model at a provider.
+pub type Name = (ObjectName, String);
+
+/// What sidecars say, by model at provider and by pod.
+#[derive(Debug, Default)]
+pub struct Hints(BTreeMap<Name, BTreeMap<Arc<str>, Until>>);
+
+/// What ails a model at a provider, and until when that is believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Until {
+    outage: Option<Instant>,
+    limited: Option<Instant>,
+}
+
+impl Hints {
+    /// A pod says what has changed with models that it may call. Says whether that is news.
+    pub fn hear(&mut self, pod: &Arc<str>, (ailments, may): (&[Ailment], &BTreeSet<Name>), now: Instant) -> bool {
+        let mut is_news = false;
+        for ailment in ailments.iter().take(MOST_ENTRIES) {
+            let name = (ailment.provider.clone(), ailment.model.clone());
+            if !may.contains(&name) {
+                continue;
+            }
+            let until = |milliseconds: u64, longest: Duration| {
+                (milliseconds > 0).then(|| now + Duration::from_millis(milliseconds).min(longest))
+            };
+            let said = Until {
+                outage: until(ailment.outage_milliseconds, LONGEST_OUTAGE),
+                limited: until(ailment.limited_milliseconds, LONGEST_WAIT),
+            };
+            let by_pod = self.0.entry(name).or_default();
+            let before = if said == Until::default() { by_pod.remove(pod) } else { by_pod.insert(pod.clone(), said) };
+            is_news |= before.unwrap_or_default() != said;
+        }
+        is_news
+    }
+
+    /// A pod begins to follow anew, and will say again what it has to say.
+    pub fn forget(&mut self, pod: &str) {
+        for by_pod in self.0.values_mut() {
+            by_pod.remove(pod);
+        }
+    }
+
+    /// Drops what has run out by `now`.
+    pub fn expire(&mut self, now: Instant) {
+        self.0.retain(|_, by_pod| {
+            by_pod.retain(|_, until| until.outage.max(until.limited) > Some(now));
+            !by_pod.is_empty()
+        });
+    }
+
+    /// What others than `pod` say of models that it may call. Of several the latest end counts.
+    pub fn told(&self, pod: &str, may: &BTreeSet<Name>) -> BTreeMap<Name, Until> {
+        let of = |by_pod: &BTreeMap<Arc<str>, Until>| {
+            let others = by_pod.iter().filter(|(reporter, _)| ***reporter != *pod).map(|(_, until)| *until);
+            others.fold(Until::default(), |one, another| Until {
+                outage: one.outage.max(another.outage),
+                limited: one.limited.max(another.limited),
+            })
+        };
+        let relevant = self.0.iter().filter(|(name, _)| may.contains(*name));
+        let told =
+            relevant.map(|(name, by_pod)| (name.clone(), of(by_pod))).filter(|(_, until)| *until != Until::default());
+        told.take(MOST_AILMENTS).collect()
+    }
+}
+
+/// What a sidecar is told, as what is left of it at `now`.
+pub fn ailments(told: &BTreeMap<Name, Until>, now: Instant) -> Vec<Ailment> {
+    let left = |until: Option<Instant>| {
+        let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
+    };
+    let ailment = |((provider, model), until): (&Name, &Until)| Ailment {
+        provider: provider.clone(),
+        model: model.clone(),
+        outage_milliseconds: left(until.outage),
+        limited_milliseconds: left(until.limited),
+    };
+    told.iter().map(ailment).filter(|ailment| ailment.outage_milliseconds + ailment.limited_milliseconds > 0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[expect(clippy::disallowed_methods, reason = "any time is as good as another")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    fn pod(name: &str) -> Arc<str> {
+        name.into()
+    }
+
+    fn name(provider: &str) -> Name {
+        (ObjectName::new("root", provider), "m".to_owned())
+    }
+
+    fn ailment(provider: &str, outage_milliseconds: u64, limited_milliseconds: u64) -> Ailment {
+        let (provider, model) = name(provider);
+        Ailment { provider, model, outage_milliseconds, limited_milliseconds }
+    }
+
+    fn may() -> BTreeSet<Name> {
+        ["paris", "lyon"].map(name).into()
+    }
+
+    #[test]
+    fn a_word_reaches_others_who_may_call_the_same_and_not_whoever_said_it() {
+        let (mut hints, now) = (Hints::default(), start());
+
+        assert!(hints.hear(&pod("a"), (&[ailment("paris", 30_000, 0)], &may()), now));
+
+        let told = |pod, may: &BTreeSet<Name>| ailments(&hints.told(pod, may), now + SECOND);
+        assert_eq!(told("b", &may()), [ailment("paris", 29_000, 0)]);
+        assert_eq!(told("a", &may()), []);
+        assert_eq!(told("b", &[name("lyon")].into()), []);
+    }
+
+    #[test]
+    fn what_a_sidecar_may_not_call_it_may_not_speak_of() {
+        let (mut hints, now) = (Hints::default(), start());
+
+        assert!(!hints.hear(&pod("a"), (&[ailment("virginia", 30_000, 0)], &may()), now));
+
+        assert!(hints.told("b", &[name("virginia")].into()).is_empty());
+    }
+
+    #[test]
+    fn the_latest_of_several_counts_and_each_ends_its_own() {
+        let (mut hints, now) = (Hints::default(), start());
+        hints.hear(&pod("a"), (&[ailment("paris", 30_000, 0)], &may()), now);
+        hints.hear(&pod("b"), (&[ailment("paris", 10_000, 5000)], &may()), now);
+
+        assert_eq!(ailments(&hints.told("c", &may()), now), [ailment("paris", 30_000, 5000)]);
+        assert!(hints.hear(&pod("a"), (&[ailment("paris", 0, 0)], &may()), now));
+        assert_eq!(ailments(&hints.told("c", &may()), now), [ailment("paris", 10_000, 5000)]);
+        assert!(!hints.hear(&pod("a"), (&[ailment("paris", 0, 0)], &may()), now), "that is no news");
+    }
+
+    #[test]
+    fn a_word_runs_out_and_lasts_no_longer_than_it_is_believed() {
+        let (mut hints, now) = (Hints::default(), start());
+        hints.hear(&pod("a"), (&[ailment("paris", u64::MAX, 0), ailment("lyon", 0, u64::MAX)], &may()), now);
+
+        let told = ailments(&hints.told("b", &may()), now);
+        assert_eq!(told, [ailment("lyon", 0, 600_000), ailment("paris", 60_000, 0)]);
+        hints.expire(now + LONGEST_OUTAGE);
+        assert_eq!(hints.told("b", &may()).len(), 1);
+        hints.expire(now + LONGEST_WAIT);
+        assert!(hints.0.is_empty());
+    }
+
+    #[test]
+    fn who_follows_anew_says_it_anew() {
+        let (mut hints, now) = (Hints::default(), start());
+        hints.hear(&pod("a"), (&[ailment("paris", 30_000, 0)], &may()), now);
+
+        hints.forget("a");
+
+        assert!(hints.told("b", &may()).is_empty());
+    }
+}
