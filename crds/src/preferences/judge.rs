@@ -68,10 +68,11 @@ impl Preferences {
             && self.quantizations.is_none()
             && self.max_price.is_none()
             && self.region.is_none()
-            && self.places.is_none()
-            && self.max_retention_days.is_none()
-            && !self.forbid_training
-            && !self.eu_owned
+            && !self.asks_for_promises()
+    }
+
+    fn asks_for_promises(&self) -> bool {
+        self.places.is_some() || self.max_retention_days.is_some() || self.forbid_training || self.eu_owned
     }
 
     /// Whether nobody but those in `order` may answer.
@@ -123,6 +124,9 @@ impl Preferences {
     }
 
     fn judge_promises(&self, candidate: &Candidate, policies: &[Limits], now: Timestamp, reasons: &mut Vec<Reason>) {
+        if !self.asks_for_promises() {
+            return;
+        }
         let facts = &candidate.facts;
         let counts = |policy: &Limits| policy.evidence.attested_in.contains(&facts.attested_by);
         let is_believed = !policies.is_empty() && policies.iter().all(counts);
