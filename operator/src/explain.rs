@@ -196,7 +196,7 @@ impl Request {
     }
 
     fn needs(&self) -> Needs {
-        Needs::read(&self.body, &self.scanned)
+        Needs::read(&self.body, &self.scanned, ASKED.operation)
     }
 
     /// What becomes of the request: how many would be tried, what of it has no effect, what it needs, and which fields each

@@ -9,6 +9,7 @@ use crate::attempt::{Answer, Answered};
 use crate::caller::{self, Told};
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::moment;
 use crate::openai;
 use crate::pieces;
 use crate::record::{OK, Record};
@@ -120,12 +121,18 @@ pub fn fail(caller: Format, failure: &Failure, record: Record, revision: Option<
     mark(&mut headers, &record, revision);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // SDKs would repeat what has already been tried everywhere, or what no repetition mends.
-    let may_retry = matches!(failure, Failure::RateLimited { .. } | Failure::NotConfigured | Failure::PolicyStale);
+    let may_retry = match failure {
+        // An SDK's second attempt finds the same when nobody says that waiting helps.
+        Failure::RateLimited { .. } | Failure::LimitReached { .. } | Failure::NotConfigured | Failure::PolicyStale => {
+            true
+        }
+        _ => false,
+    };
     headers.insert(SHOULD_RETRY, HeaderValue::from_static(if may_retry { "true" } else { "false" }));
     if let Failure::MethodNotAllowed(allowed) = failure {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
-    if let Failure::RateLimited { wait: Some(wait) } = failure {
+    if let Some(wait) = failure.wait(moment::now()) {
         // Rounded up: who comes back too early is turned away again.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

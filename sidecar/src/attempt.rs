@@ -19,6 +19,7 @@ use lotse_crds::price::Tokens;
 use lotse_crds::snapshot::Route;
 use tokio::time::Instant;
 
+use crate::bill::Bill;
 use crate::call::Call;
 use crate::failure::{AttemptError, AttemptNote, Excluded, Failure};
 use crate::format::Format;
@@ -28,6 +29,7 @@ use crate::lane::Lane;
 use crate::moment;
 use crate::outgoing::{Outgoing, Unfit, Writing};
 use crate::pursuit::{Pursuit, Step};
+use crate::quota::Entered;
 use crate::record::Record;
 use crate::routes::Remembered;
 use crate::simulate;
@@ -136,6 +138,8 @@ pub async fn run(
         flights: Vec::new(),
         waits: Vec::new(),
         unfit: Vec::new(),
+        bills: Vec::new(),
+        turned_away: None,
         refusal: None,
         is_out_of_retries: false,
     };
@@ -158,6 +162,10 @@ struct Run<'a> {
     flights: Vec<Flight<'a>>,
     waits: Vec<Duration>,
     unfit: Vec<(&'a Arc<Lane>, Unfit)>,
+    /// The accounts with the routes, by stage: one that is closed takes no call.
+    bills: Vec<(usize, Option<Bill>)>,
+    /// Why the first route that takes no call takes none.
+    turned_away: Option<Failure>,
     /// What was refused as the caller's fault, while others may yet answer.
     refusal: Option<Answered>,
     is_out_of_retries: bool,
@@ -168,6 +176,8 @@ struct Flight<'a> {
     attempt: &'a Attempt<'a>,
     lane: &'a Arc<Lane>,
     trial: Pin<Box<dyn Future<Output = Result<Answered, End>> + Send + 'a>>,
+    /// The account with the provider.
+    entered: Option<Entered>,
     /// Whether its end has been noted. One that is cut off says nothing of its provider.
     is_noted: bool,
 }
@@ -218,6 +228,9 @@ impl<'a> Run<'a> {
                 Step::Late if self.flights.is_empty() => return Err(Failure::DeadlineExceeded),
                 Step::Late | Step::Spent => return Ok(false),
             };
+            if !self.is_taken(attempt) {
+                continue;
+            }
             let lane = self.table.lane(attempt.permitted);
             let outgoing = match self.write(attempt, lane) {
                 Ok(outgoing) => outgoing,
@@ -231,6 +244,14 @@ impl<'a> Run<'a> {
                 self.is_out_of_retries = true;
                 return Ok(false);
             }
+            let entered = match lane.enter() {
+                Ok(entered) => entered,
+                Err(wait) => {
+                    self.waits.push(wait.after);
+                    self.unfit.push((lane, Unfit::Limited));
+                    continue;
+                }
+            };
             self.pursuit.begins();
             lane.begins();
             record.tries(lane);
@@ -238,9 +259,34 @@ impl<'a> Run<'a> {
             let (call, request_id, permitted) = (self.call, self.id, attempt.permitted);
             let trial = Trial { call, lane, route: attempt.route, permitted, clock, request_id };
             let trial = Box::pin(async move { trial.run(outgoing).await });
-            self.flights.push(Flight { attempt, lane, trial, is_noted: false });
+            self.flights.push(Flight { attempt, lane, trial, entered, is_noted: false });
             return Ok(true);
         }
+    }
+
+    /// Whether the attempt's route takes this call: as long as its budget and limits reach.
+    fn is_taken(&mut self, attempt: &Attempt<'_>) -> bool {
+        if let Some((_, bill)) = self.bills.iter().find(|(stage, _)| *stage == attempt.stage) {
+            return bill.is_some();
+        }
+        let bill = match self.table.bill(attempt.route) {
+            Ok(bill) => Some(bill),
+            Err(failure) => {
+                self.turned_away.get_or_insert(failure);
+                None
+            }
+        };
+        let is_taken = bill.is_some();
+        self.bills.push((attempt.stage, bill));
+        is_taken
+    }
+
+    /// The accounts of the call, now that it is known who answers.
+    fn settle(&mut self, flight: &mut Flight<'_>) -> Bill {
+        let own = self.bills.iter_mut().find(|(stage, _)| *stage == flight.attempt.stage);
+        let mut bill = own.and_then(|(_, bill)| bill.take()).unwrap_or_default();
+        bill.add(flight.entered.take());
+        bill
     }
 
     fn write(&mut self, attempt: &'a Attempt<'a>, lane: &Lane) -> Result<Outgoing, Unfit> {
@@ -305,7 +351,8 @@ impl<'a> Run<'a> {
                 } else {
                     flight.note(Outcome::Answered);
                 }
-                record.answers(lane);
+                let bill = self.settle(&mut flight);
+                record.answers(lane, &flight.attempt.route.name, bill);
                 self.remember(flight.attempt, lane);
                 // Who was asked beside is cut off.
                 self.flights.clear();
@@ -349,11 +396,14 @@ impl<'a> Run<'a> {
         if let Some(refusal) = self.refusal.take() {
             return Ok(refusal);
         }
-        if attempts.is_empty() {
-            return Err(nobody_fits(&self.unfit));
-        }
-        if attempts.iter().all(|note| note.code == "rate_limited") {
-            return Err(Failure::RateLimited { wait: self.waits.iter().copied().min() });
+        let are_limited = attempts.iter().all(|note| note.code == "rate_limited");
+        match (attempts.is_empty(), self.turned_away.take()) {
+            (true, Some(failure)) => return Err(failure),
+            (true, None) if self.waits.is_empty() => return Err(nobody_fits(&self.unfit)),
+            (true | false, _) if are_limited => {
+                return Err(Failure::RateLimited { wait: self.waits.iter().copied().min() });
+            }
+            (true | false, _) => {}
         }
         Err(if self.is_out_of_retries { Failure::RetriesSpent } else { Failure::AllProvidersFailed })
     }
@@ -363,7 +413,7 @@ impl<'a> Run<'a> {
 fn nobody_fits(unfit: &[(&Arc<Lane>, Unfit)]) -> Failure {
     let state = unfit.iter().find_map(|(_, why)| match why {
         Unfit::State(field) => Some(field),
-        Unfit::Fields(_) | Unfit::Operation | Unfit::Call(_) => None,
+        Unfit::Fields(_) | Unfit::Operation | Unfit::Limited | Unfit::Call(_) => None,
     });
     if let Some(field) = state {
         return Failure::UnsupportedField(format!(
@@ -372,7 +422,7 @@ fn nobody_fits(unfit: &[(&Arc<Lane>, Unfit)]) -> Failure {
     }
     let fields = unfit.iter().find_map(|(lane, why)| match why {
         Unfit::Fields(fields) => Some((lane, fields)),
-        Unfit::State(_) | Unfit::Operation | Unfit::Call(_) => None,
+        Unfit::State(_) | Unfit::Operation | Unfit::Limited | Unfit::Call(_) => None,
     });
     if let Some((lane, fields)) = fields {
         let fields: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();

@@ -113,7 +113,7 @@ impl Call {
     /// What the call needs of a model. Of a form nothing is known.
     pub fn needs(&self) -> Needs {
         match &self.body.content {
-            Content::Json(scanned) => Needs::read(&self.body.bytes, scanned),
+            Content::Json(scanned) => Needs::read(&self.body.bytes, scanned, self.operation),
             Content::Form(..) => Needs::default(),
         }
     }

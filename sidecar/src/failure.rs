@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use jiff::Timestamp;
 use lotse_crds::name::ObjectName;
 use lotse_crds::plan::{Plan, Refusal};
 use lotse_crds::preferences::Refused;
@@ -13,6 +14,8 @@ use serde::Serialize;
 use crate::format::Invalid;
 use crate::format::error::{ErrorClass, ProviderError};
 use crate::health::Outcome;
+use crate::quota::Wait;
+use crate::spending::Reset;
 
 /// Why a call ended without an answer.
 #[derive(Clone, Debug)]
@@ -50,6 +53,20 @@ pub enum Failure {
     RateLimited {
         /// The shortest wait that any of them named.
         wait: Option<Duration>,
+    },
+    /// A limit of the route is reached.
+    LimitReached {
+        /// The route.
+        route: ObjectName,
+        /// Which limit, and when a call may come again.
+        wait: Wait,
+    },
+    /// A budget of the route is spent.
+    BudgetExhausted {
+        /// The route.
+        route: ObjectName,
+        /// Which budget, and when the next day or month begins.
+        reset: Reset,
     },
     /// Every candidate that was tried failed.
     AllProvidersFailed,
@@ -237,7 +254,8 @@ impl Failure {
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::MisdirectedRequest => "misdirected_request",
-            Self::RateLimited { .. } => "rate_limited",
+            Self::RateLimited { .. } | Self::LimitReached { .. } => "rate_limited",
+            Self::BudgetExhausted { .. } => "budget_exhausted",
             Self::AllProvidersFailed | Self::RetriesSpent | Self::StreamCut(_) => "all_providers_failed",
             Self::NotConfigured => "not_configured",
             Self::PolicyStale => "policy_stale",
@@ -255,7 +273,8 @@ impl Failure {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
-            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited { .. } | Self::LimitReached { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::BudgetExhausted { .. } => StatusCode::PAYMENT_REQUIRED,
             Self::AllProvidersFailed | Self::RetriesSpent | Self::StreamCut(_) => StatusCode::BAD_GATEWAY,
             Self::NotConfigured | Self::PolicyStale => StatusCode::SERVICE_UNAVAILABLE,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
@@ -287,12 +306,48 @@ impl Failure {
                 "the Host header must name this port: 127.0.0.1, [::1] or localhost".to_owned()
             }
             Self::RateLimited { .. } => "every provider that may be used asks to wait".to_owned(),
+            Self::LimitReached { route, wait } => {
+                format!("this namespace has reached the {} of ModelRoute {route}", wait.limit.word())
+            }
+            Self::BudgetExhausted { route, reset } => format!(
+                "this namespace has spent the {} US dollars of ModelRoute {route} for this {}; it begins anew at {}",
+                reset.budget,
+                reset.period.word(),
+                reset.at
+            ),
             Self::AllProvidersFailed => "every provider that may be used failed".to_owned(),
             Self::RetriesSpent => "the providers that were asked failed, and so many calls of this ModelRoute fail that its retry budget lets no further one be asked".to_owned(),
             Self::NotConfigured => "no configuration has arrived yet; try again shortly".to_owned(),
             Self::PolicyStale => "the operator has not confirmed the policy for longer than the DataPolicy's staleness.refuseSeconds; see whether lotse-controller runs and can be reached".to_owned(),
             Self::DeadlineExceeded => "the call took longer than the ModelRoute's timeouts.totalSeconds".to_owned(),
             Self::StreamCut(why) => format!("the provider {}; what came before is incomplete", why.message()),
+        }
+    }
+
+    /// After how long a call may come again, if that is known.
+    pub fn wait(&self, now: Timestamp) -> Option<Duration> {
+        match self {
+            Self::RateLimited { wait } => *wait,
+            Self::LimitReached { wait, .. } => Some(wait.after),
+            Self::BudgetExhausted { reset, .. } => Duration::try_from(reset.at.duration_since(now)).ok(),
+            Self::InvalidRequest(_)
+            | Self::NoSuchEndpoint
+            | Self::UnsupportedField(_)
+            | Self::NoDataPolicy(_)
+            | Self::PolicyDenied(_)
+            | Self::OriginRefused
+            | Self::ModelNotFound { .. }
+            | Self::NoEligibleProvider(_)
+            | Self::MethodNotAllowed(_)
+            | Self::PayloadTooLarge
+            | Self::UnsupportedMediaType(_)
+            | Self::MisdirectedRequest
+            | Self::AllProvidersFailed
+            | Self::RetriesSpent
+            | Self::NotConfigured
+            | Self::PolicyStale
+            | Self::DeadlineExceeded
+            | Self::StreamCut(_) => None,
         }
     }
 
@@ -318,7 +373,8 @@ impl Failure {
             Self::UnsupportedField(_) => ErrorClass::Unsupported,
             Self::NoDataPolicy(_) | Self::PolicyDenied(_) | Self::OriginRefused => ErrorClass::Residency,
             Self::NoSuchEndpoint | Self::ModelNotFound { .. } | Self::NoEligibleProvider(_) => ErrorClass::NotFound,
-            Self::RateLimited { .. } => ErrorClass::RateLimit,
+            Self::RateLimited { .. } | Self::LimitReached { .. } => ErrorClass::RateLimit,
+            Self::BudgetExhausted { .. } => ErrorClass::Quota,
             Self::AllProvidersFailed | Self::RetriesSpent | Self::StreamCut(_) => ErrorClass::Server,
             Self::NotConfigured | Self::PolicyStale => ErrorClass::Overload,
             Self::DeadlineExceeded => ErrorClass::Timeout,
@@ -341,6 +397,8 @@ impl Failure {
             | Self::UnsupportedMediaType(_)
             | Self::MisdirectedRequest
             | Self::RateLimited { .. }
+            | Self::LimitReached { .. }
+            | Self::BudgetExhausted { .. }
             | Self::AllProvidersFailed
             | Self::RetriesSpent
             | Self::NotConfigured

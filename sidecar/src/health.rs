@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use lotse_crds::plan::Health as Opinion;
 
+use crate::hint::Ails;
+
 /// How far back calls count, and how long an outage lasts before a call tries whether it is over. Source: OpenRouter's load
 /// balancing.
 const WINDOW: Duration = Duration::from_secs(30);
@@ -29,8 +31,6 @@ pub struct Health {
     calls: VecDeque<(Instant, bool)>,
     outage: Option<Outage>,
     wait: Option<Wait>,
-    /// Until when another pod says that it has an outage.
-    hinted: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +76,6 @@ impl Health {
         match outcome {
             Outcome::Answered => {
                 self.wait = None;
-                self.hinted = None;
                 let was_probe = self.outage.is_some_and(|outage| outage.probe.is_some());
                 if was_probe {
                     self.calls.clear();
@@ -104,35 +103,20 @@ impl Health {
         }
     }
 
-    /// Another pod says that the candidate has an outage, or wants to be left alone, for so long; or, after no time, that it no
-    /// longer does.
-    pub fn hint(&mut self, at: Instant, outage: Duration, wait: Duration) {
-        self.hinted = (!outage.is_zero()).then(|| at + outage.min(WINDOW));
-        if !wait.is_zero() {
-            let next = self.wait.map_or(FIRST_WAIT, |wait| wait.next);
-            let until = self.wait.map_or(at, |wait| wait.until).max(at + wait.min(QUOTA_WAIT));
-            self.wait = Some(Wait { until, next });
-        }
-    }
-
     /// How it stands.
     pub fn opinion(&self, now: Instant) -> Opinion {
         if self.wait.is_some_and(|wait| now < wait.until) {
             Opinion::Limited
-        } else if self.outage.is_some_and(|outage| !outage.is_ready(now))
-            || self.hinted.is_some_and(|until| now < until)
-        {
+        } else if self.outage.is_some_and(|outage| !outage.is_ready(now)) {
             Opinion::Outage
         } else {
             Opinion::Well
         }
     }
 
-    /// What is worth telling other pods: for how long it has an outage, and wants to be left alone. What was only heard is not
-    /// told on.
-    pub fn news(&self, now: Instant) -> (Duration, Duration) {
-        let left = |until: Option<Instant>| until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
-        (left(self.outage.map(|outage| outage.until)), left(self.wait.map(|wait| wait.until)))
+    /// What is worth telling other pods.
+    pub fn ails(&self) -> Ails {
+        Ails { outage_until: self.outage.map(|outage| outage.until), limited_until: self.wait.map(|wait| wait.until) }
     }
 
     fn waits(&mut self, at: Instant, asked: Duration) {

@@ -7,19 +7,23 @@ use std::time::Instant;
 
 use http::StatusCode;
 use lotse_crds::name::ObjectName;
-use lotse_crds::plan::Standing;
+use lotse_crds::plan::{Health as Opinion, Standing};
 use lotse_crds::price::Price;
+use lotse_crds::quota::CallLimits;
 use lotse_crds::snapshot::{Candidate, Keys};
+use lotse_crds::usage::Account;
 
 use crate::dial::{PlaceError, Resolver, TlsRoots};
 use crate::exchange::Refusals;
 use crate::failure::{AttemptError, AttemptNote};
 use crate::format::error::{ErrorClass, ProviderError};
 use crate::health::{Health, Outcome};
+use crate::hint::Hint;
 use crate::makers::Makers;
 use crate::metrics::{LaneMetrics, Metrics};
 use crate::moment;
 use crate::pace::Pace;
+use crate::quota::{Entered, Quota, Wait};
 use crate::record::CANCELLED;
 use crate::routes::Routes;
 use crate::server::{Origins, Server};
@@ -43,6 +47,8 @@ pub struct Lane {
     /// Who made the ids of answers that providers keep.
     pub makers: Arc<Makers>,
     fitness: Arc<Mutex<Fitness>>,
+    hint: Arc<Hint>,
+    quota: Option<(Arc<Quota>, CallLimits)>,
     refusals: Arc<Refusals>,
 }
 
@@ -68,7 +74,7 @@ pub struct Shared {
     /// What limits leave.
     pub quotas: crate::quota::Quotas,
     /// What budgets leave.
-    pub purses: crate::spending::Purses,
+    pub purses: Arc<crate::spending::Purses>,
     /// What other pods say of providers.
     pub hints: crate::hint::Hints,
     /// What is counted.
@@ -117,6 +123,11 @@ impl Assembly<'_> {
             model,
             makers: self.shared.makers.clone(),
             fitness,
+            hint: self.shared.hints.hint(&candidate.provider, &candidate.model),
+            quota: candidate.limits.map(|limits| {
+                let account = Account::Provider(candidate.provider.clone());
+                (self.shared.quotas.quota(&account, &self.shared.metrics), limits)
+            }),
             refusals: self.shared.refusals.clone(),
         })
     }
@@ -129,9 +140,17 @@ impl Lane {
 
     /// How the candidate stands now, for calls of this kind.
     pub fn standing(&self, now: Instant, stream: bool) -> Standing {
+        let heard = self.hint.heard(now);
         let mut fitness = self.fitness();
+        let own = fitness.health.opinion(now);
+        // What other pods say only orders, as all of it does.
+        let told = match (heard.limited_until, heard.outage_until) {
+            (Some(_), _) => Opinion::Limited,
+            (None, Some(_)) => Opinion::Outage,
+            (None, None) => Opinion::Well,
+        };
         Standing {
-            health: fitness.health.opinion(now),
+            health: own.max(told),
             latency: fitness.pace.latency(now, stream),
             throughput: fitness.pace.throughput(now),
         }
@@ -144,7 +163,19 @@ impl Lane {
 
     /// A call has ended like this.
     pub fn ends(&self, outcome: Outcome) {
-        self.fitness().health.ends(moment::instant(), outcome);
+        let now = moment::instant();
+        let ails = {
+            let mut fitness = self.fitness();
+            fitness.health.ends(now, outcome);
+            fitness.health.ails()
+        };
+        self.hint.say(ails, now);
+    }
+
+    /// Opens the account with the provider for one call, or says when one may come again.
+    pub fn enter(&self) -> Result<Option<Entered>, Wait> {
+        let Some((quota, limits)) = &self.quota else { return Ok(None) };
+        quota.enter(limits, moment::instant()).map(Some)
     }
 
     /// A stream that began at `began` has its first content.

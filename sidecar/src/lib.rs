@@ -16,6 +16,7 @@ pub mod admin;
 pub mod answer;
 pub mod args;
 pub mod attempt;
+pub mod bill;
 pub mod call;
 pub mod caller;
 pub mod decode;

@@ -9,6 +9,7 @@ use lotse_crds::name::ObjectName;
 use lotse_crds::plan::Refusal;
 use lotse_crds::price::Tokens;
 
+use crate::bill::Bill;
 use crate::call::Call;
 use crate::failure::AttemptNote;
 use crate::lane::Lane;
@@ -35,6 +36,7 @@ pub struct Record {
     failed: Vec<AttemptNote>,
     first_content: Option<f64>,
     counted: Option<(Tokens, Option<f64>)>,
+    bill: Bill,
     end: Option<End>,
 }
 
@@ -61,6 +63,7 @@ impl Record {
             failed: Vec::new(),
             first_content: None,
             counted: None,
+            bill: Bill::default(),
             end: None,
         }
     }
@@ -80,7 +83,7 @@ impl Record {
         for refusal in refused {
             // What the snapshot itself refuses is counted by its table.
             let Cow::Owned(reasons) = &refusal.reasons else { continue };
-            for reason in reasons {
+            for reason in reasons.iter().filter(|reason| reason.is_policy()) {
                 let labels = PolicyLabels::new(refusal.provider, reason);
                 self.metrics.excluded.get_or_create(&labels).inc();
             }
@@ -99,8 +102,12 @@ impl Record {
         self.trying.retain(|trying| !Arc::ptr_eq(trying, lane));
     }
 
-    /// A candidate has answered; who was asked beside it is cut off.
-    pub fn answers(&mut self, lane: &Arc<Lane>) {
+    /// A candidate has answered, for this route and on this bill; who was asked beside it is cut off.
+    pub fn answers(&mut self, lane: &Arc<Lane>, route: &ObjectName, bill: Bill) {
+        if self.route.as_ref() != Some(route) {
+            self.route = Some(route.clone());
+        }
+        self.bill = bill;
         for other in std::mem::take(&mut self.trying) {
             if Arc::ptr_eq(&other, lane) {
                 self.trying.push(other);
@@ -142,6 +149,7 @@ impl Record {
 
     /// The provider has counted.
     pub fn counts(&mut self, tokens: Tokens, cost: Option<f64>) {
+        self.bill.counts(tokens, cost);
         self.counted = Some((tokens, cost));
     }
 

@@ -10,11 +10,16 @@ use lotse_crds::name::ObjectName;
 use lotse_crds::plan::Standing;
 use lotse_crds::residency::Permitted;
 use lotse_crds::snapshot::{Candidate, Keys, Route, Snapshot};
+use lotse_crds::usage::Account;
 use prometheus_client::metrics::counter::Counter;
 
+use crate::bill::Bill;
+use crate::failure::Failure;
 use crate::lane::{Assembly, Lane, Shared, TableError};
+use crate::quota::Quota;
 use crate::routes::Remembered;
 use crate::server::Origins;
+use crate::spending::Purses;
 
 /// A snapshot arranged for calls.
 pub struct Table {
@@ -31,6 +36,8 @@ pub struct Table {
     lanes: Vec<Arc<Lane>>,
     origins: Origins,
     remembered: HashMap<ObjectName, Arc<Remembered>>,
+    quotas: HashMap<ObjectName, Arc<Quota>>,
+    purses: Arc<Purses>,
     exact: HashMap<String, usize>,
     /// Longest first.
     prefixes: Vec<(String, usize)>,
@@ -73,6 +80,8 @@ impl Table {
                 .iter()
                 .map(|route| (route.name.clone(), shared.routes.of(&route.name)))
                 .collect(),
+            quotas: limited(&snapshot, shared),
+            purses: shared.purses.clone(),
             origins: assembly.origins,
             snapshot,
             lanes,
@@ -120,6 +129,11 @@ impl Table {
         &self.remembered[&route.name]
     }
 
+    /// Opens the account of one call with a route of this table, or says why it takes none now.
+    pub fn bill(&self, route: &Route) -> Result<Bill, Failure> {
+        Bill::open(route, self.quotas.get(&route.name), &self.purses)
+    }
+
     /// Whether anything is said of what the models of a route can do, so that a call's needs are worth reading.
     pub fn asks_needs(&self, route: &Route) -> bool {
         let mut candidates = route.tiers.iter().flat_map(|tier| &tier.candidates);
@@ -129,4 +143,14 @@ impl Table {
                 || candidate.max_output_tokens.is_some()
         })
     }
+}
+
+/// The accounts of the routes that have limits.
+fn limited(snapshot: &Snapshot, shared: &Shared) -> HashMap<ObjectName, Arc<Quota>> {
+    let limited = snapshot.routes.iter().filter(|route| route.limits.is_some());
+    let account = |route: &Route| {
+        let quota = shared.quotas.quota(&Account::Route(route.name.clone()), &shared.metrics);
+        (route.name.clone(), quota)
+    };
+    limited.map(account).collect()
 }

@@ -122,23 +122,12 @@ fn who_fails_and_names_a_wait_is_left_alone_for_it() {
 }
 
 #[test]
-fn what_another_pod_says_counts_until_it_runs_out_or_a_call_is_answered() {
-    let (mut hinted, now) = after(&[]);
-    hinted.hint(now, seconds(20), Duration::ZERO);
-    assert_eq!(hinted.opinion(now + seconds(19)), Opinion::Outage);
-    assert_eq!(hinted.opinion(now + seconds(20)), Opinion::Well);
-    assert_eq!(hinted.news(now), (Duration::ZERO, Duration::ZERO));
-
-    hinted.ends(now, Answered);
-    assert_eq!(hinted.opinion(now), Opinion::Well);
-}
-
-#[test]
-fn what_is_told_to_other_pods_is_how_long_it_lasts() {
+fn what_is_told_to_other_pods_is_when_it_ends() {
     let (mut ill, now) = after(&[FAULT, FAULT]);
     ill.ends(now, Limited(Some(seconds(5)), false));
 
-    assert_eq!(ill.news(now + seconds(1)), (seconds(29), seconds(4)));
+    let ails = Ails { outage_until: Some(now + seconds(30)), limited_until: Some(now + seconds(5)) };
+    assert_eq!(ill.ails(), ails);
 }
 
 proptest! {
