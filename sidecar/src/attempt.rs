@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::bill::Bill;
 use crate::call::Call;
-use crate::failure::{AttemptError, AttemptNote, Excluded, Failure};
+use crate::failure::{AttemptError, AttemptNote, Failure};
 use crate::format::Format;
 use crate::format::error::ErrorClass;
 use crate::health::Outcome;
@@ -38,6 +38,10 @@ use crate::table::Table;
 use crate::tap::Tap;
 use crate::trial::{Clock, End, Trial};
 use crate::upstream::Inbound;
+
+mod unfit;
+
+use unfit::nobody_fits;
 
 /// Who answered, and what.
 pub struct Answered {
@@ -407,37 +411,4 @@ impl<'a> Run<'a> {
         }
         Err(if self.is_out_of_retries { Failure::RetriesSpent } else { Failure::AllProvidersFailed })
     }
-}
-
-/// Why nobody was asked. A field that somebody refuses is what the caller can change.
-fn nobody_fits(unfit: &[(&Arc<Lane>, Unfit)]) -> Failure {
-    let state = unfit.iter().find_map(|(_, why)| match why {
-        Unfit::State(field) => Some(field),
-        Unfit::Fields(_) | Unfit::Operation | Unfit::Limited | Unfit::Call(_) => None,
-    });
-    if let Some(field) = state {
-        return Failure::UnsupportedField(format!(
-            "`{field}` refers to what a provider keeps, and none that may be used now is known to have made it; send the conversation itself"
-        ));
-    }
-    let fields = unfit.iter().find_map(|(lane, why)| match why {
-        Unfit::Fields(fields) => Some((lane, fields)),
-        Unfit::State(_) | Unfit::Operation | Unfit::Limited | Unfit::Call(_) => None,
-    });
-    if let Some((lane, fields)) = fields {
-        let fields: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
-        return Failure::UnsupportedField(format!(
-            "{} cannot honour {}; leave it out, or let the ModelRoute drop such fields (unsupportedFields: Drop)",
-            lane.provider,
-            fields.join(", ")
-        ));
-    }
-    let excluded = unfit.iter().map(|(lane, _)| Excluded {
-        provider: lane.name.clone(),
-        model: lane.model.clone(),
-        reasons: vec!["operation_not_served".to_owned()],
-        policy: None,
-        message: "the provider has no endpoint for what is asked".to_owned(),
-    });
-    Failure::NoEligibleProvider(excluded.collect())
 }
