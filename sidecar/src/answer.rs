@@ -121,13 +121,10 @@ pub fn fail(caller: Format, failure: &Failure, record: Record, revision: Option<
     mark(&mut headers, &record, revision);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // SDKs would repeat what has already been tried everywhere, or what no repetition mends.
-    let may_retry = match failure {
-        // An SDK's second attempt finds the same when nobody says that waiting helps.
-        Failure::RateLimited { .. } | Failure::LimitReached { .. } | Failure::NotConfigured | Failure::PolicyStale => {
-            true
-        }
-        _ => false,
-    };
+    let may_retry = matches!(
+        failure,
+        Failure::RateLimited { .. } | Failure::LimitReached { .. } | Failure::NotConfigured | Failure::PolicyStale
+    );
     headers.insert(SHOULD_RETRY, HeaderValue::from_static(if may_retry { "true" } else { "false" }));
     if let Failure::MethodNotAllowed(allowed) = failure {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));

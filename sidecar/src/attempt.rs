@@ -5,8 +5,7 @@
 //! say, one attempt is in `trial`; this waits for them, for two at once where a route hedges.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -29,7 +28,6 @@ use crate::lane::Lane;
 use crate::moment;
 use crate::outgoing::{Outgoing, Unfit, Writing};
 use crate::pursuit::{Pursuit, Step};
-use crate::quota::Entered;
 use crate::record::Record;
 use crate::routes::Remembered;
 use crate::simulate;
@@ -39,8 +37,10 @@ use crate::tap::Tap;
 use crate::trial::{Clock, End, Trial};
 use crate::upstream::Inbound;
 
+mod flight;
 mod unfit;
 
+use flight::Flight;
 use unfit::nobody_fits;
 
 /// Who answered, and what.
@@ -173,32 +173,6 @@ struct Run<'a> {
     /// What was refused as the caller's fault, while others may yet answer.
     refusal: Option<Answered>,
     is_out_of_retries: bool,
-}
-
-/// A candidate that is being asked.
-struct Flight<'a> {
-    attempt: &'a Attempt<'a>,
-    lane: &'a Arc<Lane>,
-    trial: Pin<Box<dyn Future<Output = Result<Answered, End>> + Send + 'a>>,
-    /// The account with the provider.
-    entered: Option<Entered>,
-    /// Whether its end has been noted. One that is cut off says nothing of its provider.
-    is_noted: bool,
-}
-
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        if !self.is_noted {
-            self.lane.ends(Outcome::Nothing);
-        }
-    }
-}
-
-impl Flight<'_> {
-    fn note(&mut self, outcome: Outcome) {
-        self.is_noted = true;
-        self.lane.ends(outcome);
-    }
 }
 
 impl<'a> Run<'a> {
