@@ -152,13 +152,15 @@ class Retries(unittest.TestCase):
         for app, way in each(("ask",)):
             with self.subTest(f"{app.__name__}, {way}"):
                 (limited,) = self.providers([refuses(429, retry_after_ms="10")])
-                asking = app(self.sidecar(limited).url)
+                sidecar = self.sidecar(limited)
+                asking = app(sidecar.url)
 
                 with self.assertRaises(asking.package.RateLimitError) as raised:
                     getattr(asking, way)()
 
                 self.assertEqual(raised.exception.response.headers["retry-after"], "1")
                 self.assertEqual((len(limited.calls), asking.counts()), (3, ["0", "1", "2"]))
+                self.ends(sidecar, "lotse_sdk_retries_total", 2)
 
     def test_what_is_not_configured_yet_is_repeated(self):
         waiting = self.enterContext(Waiting())
