@@ -7,7 +7,8 @@
 //! | T04 | an idle connection closes as it is used again | `sending`; `failover` |
 //! | T05 | the request is read, and not answered | `sending` |
 //! | T06 | HTTP/2 (does not arise: HTTP/1.1 is all that is offered) | `sending` |
-//! | T07, T08 | 429 and its wait in every form | `limited`; `failover`; `format::wait` in the sidecar |
+//! | T07, T08 | 429 and its wait in every form | `limited`, `waits`; `failover`; `format::wait` in the sidecar |
+//! | T09 | money that is spent | `waits` |
 //! | T10 | every other refusal | `limited`; `failover`; `format::error` in the sidecar |
 //! | T11 | an error as a stream's first word | `silence`; `streaming`, `dialects` |
 //! | T12 | no first content | `silence`; `failover` |
@@ -34,3 +35,4 @@ mod names;
 mod nonsense;
 mod sending;
 mod silence;
+mod waits;
