@@ -6,12 +6,13 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::limits::Limits;
 use crate::name::ObjectName;
 use crate::needs::Needs;
 use crate::preferences::{Bound, Percentiles, Preferences, Sort};
-use crate::residency::{Permitted, permit};
+use crate::residency::{Permitted, permit, utc_day};
 use crate::route::Balance;
 use crate::snapshot::{Candidate, Reason, Route, Tier};
 
@@ -108,7 +109,8 @@ pub struct Refusal<'a> {
 pub fn plan<'a>(wishes: &[Wish<'a, '_>], policies: &[Limits], moment: &mut Moment<'_>) -> Plan<'a> {
     let most = wishes.first().and_then(|wish| wish.route.attempts).unwrap_or(usize::MAX);
     let plan = Plan { attempts: Vec::new(), most, refused: Vec::new(), permitted: 0 };
-    let mut planning = Planning { policies, moment, plan, too_long: Vec::new(), across: Vec::new() };
+    let mut planning =
+        Planning { policies, today: utc_day(moment.now), moment, plan, too_long: Vec::new(), across: Vec::new() };
     for (stage, wish) in wishes.iter().enumerate() {
         planning.stage(*wish, stage);
     }
@@ -127,6 +129,7 @@ pub fn weight(balance: Balance, candidate: &Candidate) -> f64 {
 struct Planning<'p, 'm, 'a> {
     policies: &'p [Limits],
     moment: &'p mut Moment<'m>,
+    today: Date,
     plan: Plan<'a>,
     /// Candidates that are out only because the prompt is too long for them.
     too_long: Vec<(Attempt<'a>, usize)>,
@@ -182,13 +185,13 @@ impl<'a> Planning<'_, '_, 'a> {
         left: &mut Vec<Attempt<'a>>,
     ) {
         let needs = self.moment.needs;
-        let now = self.moment.now;
-        let reasons = match permit(self.policies, candidate, now) {
+        let today = self.today;
+        let reasons = match permit(self.policies, candidate, today) {
             Err(reasons) => reasons,
             Ok(permitted) => {
                 self.plan.permitted += 1;
                 let attempt = Attempt { route, stage, tier, permitted };
-                let mut reasons = preferences.objections(candidate, self.policies, now);
+                let mut reasons = preferences.objections(candidate, self.policies, today);
                 reasons.extend(needs.objections(candidate, preferences.require_parameters));
                 if reasons.is_empty() {
                     left.push(attempt);

@@ -197,7 +197,7 @@ fn audit(snapshot: &Snapshot, ordinal: usize, record: &Record) {
         return;
     }
     let Some(candidate) = snapshot.candidates().nth(ordinal) else { return };
-    for reason in residency::objections(&snapshot.audits, &candidate.facts, moment::now()) {
+    for reason in residency::objections(&snapshot.audits, &candidate.facts, residency::utc_day(moment::now())) {
         if let Some(policy) = &reason.policy {
             record.would_refuse(policy, &candidate.provider, &reason.code);
         }

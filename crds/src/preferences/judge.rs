@@ -1,7 +1,7 @@
 //! Who is out by the preferences of a call, and who comes first. What is promised is judged by `residency`, exactly as for a
 //! DataPolicy; what is not known is not allowed. Called by `plan` for each candidate that the policies permit.
 
-use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::{Percentiles, Preferences};
 use crate::limits::{EvidenceLimits, JurisdictionLimits, Limits};
@@ -43,7 +43,7 @@ impl Preferences {
     /// Every reason why a candidate is out for this call. The policies are the snapshot's: a promise counts here only if it
     /// counts for each of them.
     #[must_use = "an unread objection is a leak"]
-    pub fn objections(&self, candidate: &Candidate, policies: &[Limits], now: Timestamp) -> Vec<Reason> {
+    pub fn objections(&self, candidate: &Candidate, policies: &[Limits], today: Date) -> Vec<Reason> {
         let mut reasons = Vec::new();
         if self.leaves_all() {
             return reasons;
@@ -56,7 +56,7 @@ impl Preferences {
             let known = candidate.region.as_deref().unwrap_or("a region that is not known");
             reasons.push(reason("data_region", format!("it is called in {known}; the model's name asks for {region}")));
         }
-        self.judge_promises(candidate, policies, now, &mut reasons);
+        self.judge_promises(candidate, policies, today, &mut reasons);
         reasons
     }
 
@@ -123,7 +123,7 @@ impl Preferences {
         }
     }
 
-    fn judge_promises(&self, candidate: &Candidate, policies: &[Limits], now: Timestamp, reasons: &mut Vec<Reason>) {
+    fn judge_promises(&self, candidate: &Candidate, policies: &[Limits], today: Date, reasons: &mut Vec<Reason>) {
         if !self.asks_for_promises() {
             return;
         }
@@ -137,7 +137,7 @@ impl Preferences {
                 reasons.push(reason(code, message));
                 continue;
             }
-            let found = residency::objections_to_promises(&demand, facts, now);
+            let found = residency::objections_to_promises(&demand, facts, today);
             if !found.is_empty() {
                 let sentences: Vec<_> = found.iter().map(sentence).collect();
                 reasons.push(reason(code, sentences.join("; ")));

@@ -13,7 +13,7 @@ fn with_promises(promises: Value) -> Candidate {
 fn who_asks_for_nothing_leaves_nobody_out() {
     let nothing_known = Candidate { facts: facts("nobody", json!({})), ..candidate("p", "x", None) };
 
-    assert_eq!(Preferences::default().objections(&nothing_known, &[], now()), []);
+    assert_eq!(Preferences::default().objections(&nothing_known, &[], today()), []);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_promise_counts_only_if_it_counts_for_every_policy() {
     let asks = provider(json!({"zdr": true, "data_residency": "eu"}));
     let own = candidate("p", "x", None);
     let under = |policies: &[Limits]| {
-        asks.objections(&own, policies, now()).into_iter().map(|reason| reason.code).collect::<Vec<_>>()
+        asks.objections(&own, policies, today()).into_iter().map(|reason| reason.code).collect::<Vec<_>>()
     };
 
     assert_eq!(under(&[policy(&[ROOT])]), NONE);
