@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::name::ObjectName;
 use crate::needs::Needs;
 use crate::preferences::{Bound, Percentiles, Preferences, Sort};
-use crate::residency::{Permitted, permit, utc_day};
+use crate::residency::{Asking, Memo, Permitted, utc_day};
 use crate::route::Balance;
 use crate::snapshot::{Candidate, Reason, Route, Tier};
 
@@ -23,6 +23,8 @@ const EXPLORED: f64 = 0.05;
 pub struct Moment<'a> {
     /// The time.
     pub now: Timestamp,
+    /// Whom the decision has permitted before; an empty one where nobody remembers.
+    pub memo: &'a Memo,
     /// What the call needs of a model.
     pub needs: &'a Needs,
     /// The provider and model that answered the call's session before.
@@ -109,8 +111,10 @@ pub struct Refusal<'a> {
 pub fn plan<'a>(wishes: &[Wish<'a, '_>], policies: &[Limits], moment: &mut Moment<'_>) -> Plan<'a> {
     let most = wishes.first().and_then(|wish| wish.route.attempts).unwrap_or(usize::MAX);
     let plan = Plan { attempts: Vec::new(), most, refused: Vec::new(), permitted: 0 };
-    let mut planning =
-        Planning { policies, today: utc_day(moment.now), moment, plan, too_long: Vec::new(), across: Vec::new() };
+    let today = utc_day(moment.now);
+    let memo = moment.memo;
+    let asking = memo.ask(policies, today);
+    let mut planning = Planning { policies, today, asking, moment, plan, too_long: Vec::new(), across: Vec::new() };
     for (stage, wish) in wishes.iter().enumerate() {
         planning.stage(*wish, stage);
     }
@@ -130,6 +134,7 @@ struct Planning<'p, 'm, 'a> {
     policies: &'p [Limits],
     moment: &'p mut Moment<'m>,
     today: Date,
+    asking: Asking<'p>,
     plan: Plan<'a>,
     /// Candidates that are out only because the prompt is too long for them.
     too_long: Vec<(Attempt<'a>, usize)>,
@@ -186,7 +191,7 @@ impl<'a> Planning<'_, '_, 'a> {
     ) {
         let needs = self.moment.needs;
         let today = self.today;
-        let reasons = match permit(self.policies, candidate, today) {
+        let reasons = match self.asking.permit(self.policies, candidate, today) {
             Err(reasons) => reasons,
             Ok(permitted) => {
                 self.plan.permitted += 1;

@@ -14,7 +14,7 @@ use lotse_crds::name::Workload;
 use lotse_crds::needs::Needs;
 use lotse_crds::plan::{Moment, Standing};
 use lotse_crds::preferences::{Asked, Preferences, routing_fields};
-use lotse_crds::residency::utc_day;
+use lotse_crds::residency::{Memo, utc_day};
 use lotse_crds::snapshot::{Candidate, Route, Snapshot};
 use lotse_crds::wire::Operation;
 
@@ -38,8 +38,14 @@ pub async fn run(flags: &Explain, now: Timestamp, out: &mut dyn Write) -> Result
         None => (Preferences::default(), Needs::default()),
     };
     let mut chance = || 0.5;
-    let mut moment =
-        Moment { now, needs: &needs, sticky: None, standing: &|_| Standing::default(), chance: &mut chance };
+    let mut moment = Moment {
+        now,
+        needs: &needs,
+        memo: &Memo::default(),
+        sticky: None,
+        standing: &|_| Standing::default(),
+        chance: &mut chance,
+    };
     let fields = request.as_ref().map_or(Vec::new(), Request::fields);
     let question = Question { model: &model, preferences: &preferences, fields: &fields };
     let Some(mut explanation) = explain(&snapshot, question, &mut moment)? else {

@@ -179,7 +179,14 @@ fn planned<'t>(table: &'t Table, call: &Call, wishes: &Wishes<'t, '_>, session: 
     let sticky = sticky.as_ref().map(|who| (&who.provider, who.model.as_str()));
     let standing = |candidate: &Candidate| table.standing(candidate, (instant, call.stream));
     let mut chance = moment::chance;
-    let mut moment = Moment { now: moment::now(), needs: &needs, sticky, standing: &standing, chance: &mut chance };
+    let mut moment = Moment {
+        now: moment::now(),
+        needs: &needs,
+        memo: &table.memo,
+        sticky,
+        standing: &standing,
+        chance: &mut chance,
+    };
     plan(&wishes, &table.snapshot.policies, &mut moment)
 }
 

@@ -53,7 +53,8 @@ fn order(snapshot: &Snapshot, outages: &[&str], draws: &[f64]) -> Vec<String> {
         Standing { health: if is_ill { Health::Outage } else { Health::Well }, ..Standing::default() }
     };
     let (now, needs) = (Timestamp::UNIX_EPOCH, Needs::default());
-    let mut moment = Moment { now, needs: &needs, sticky: None, standing: &standing, chance: &mut chance };
+    let mut moment =
+        Moment { now, needs: &needs, memo: &Memo::default(), sticky: None, standing: &standing, chance: &mut chance };
     let preferences = Preferences::default();
     let wish = Wish { route: &snapshot.routes[0], preferences: &preferences };
     let plan = plan(&[wish], &snapshot.policies, &mut moment);
