@@ -216,11 +216,7 @@ async fn compile(replica: Arc<Replica>, publisher: Arc<Publisher>, exchanges: Ar
         publisher.refresh(&manifests, (replica.now)(), &|uid| pods.get(uid));
         replica.compiled.send_replace(Some(manifests.clone()));
         if replica.publisher.borrow().is_none() {
-            // Whoever follows already may hold a share of the leader before.
-            for pod in pods.all().iter().filter(|pod| pod.injected && pod.alive) {
-                let offer = publisher.offer(&manifests, &pod.workload, (replica.now)());
-                publisher.rations.expects(pod, &offer.scope);
-            }
+            publisher.expects(&manifests, (replica.now)(), &pods.all());
             replica.publisher.send_replace(Some(publisher.clone()));
         }
     }
@@ -366,10 +362,13 @@ fn admin(replica: &Arc<Replica>) -> Pages {
             Page::text(StatusCode::SERVICE_UNAVAILABLE, "this replica does not lead")
         }
         "/sidecars" => {
+            let publisher = replica.publisher.borrow().clone();
             let one = |sidecar: &crate::publish::Sidecar| {
+                let rations = publisher.as_ref().map(|publisher| publisher.rations.held(&sidecar.pod.uid));
                 json!({
                     "pod": sidecar.pod.name, "state": sidecar.standing, "version": sidecar.version,
                     "revision": sidecar.offer.revision, "message": sidecar.why,
+                    "rations": rations.unwrap_or_default(),
                 })
             };
             let mut all: Vec<_> = sidecars(&replica).iter().map(one).collect();

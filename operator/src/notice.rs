@@ -82,7 +82,7 @@ impl Told {
                 let is_now = spend.day().is_some_and(|of| period.has(of, day));
                 (BudgetLevel::of(if is_now { sum } else { 0 }, most), sum)
             };
-            let (now, spent) = level(spend);
+            let (now, sum) = level(spend);
             let key = (namespace.to_owned(), route.clone(), period);
             let told = self.levels.entry(key).or_insert_with(|| level(&self.before).0);
             if now > *told {
@@ -91,7 +91,7 @@ impl Told {
                     namespace: namespace.to_owned(),
                     period,
                     level: now,
-                    spent: Money { micros: spent },
+                    spent: Money { micros: sum },
                     budget: most,
                     action: budget.action,
                     day,

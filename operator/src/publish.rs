@@ -184,6 +184,13 @@ impl Publisher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// These pods were there when this leader began: those with a sidecar may still hold what the leader before granted.
+    pub fn expects(&self, manifests: &Arc<Manifests>, now: Timestamp, pods: &[PodRecord]) {
+        for pod in pods.iter().filter(|pod| pod.injected && pod.alive) {
+            self.rations.expects(pod, &self.offer(manifests, &pod.workload, now).scope);
+        }
+    }
+
     /// Compiles for everyone who follows, and offers what has changed. `pod` gives a pod as it is now, by UID; a stream
     /// whose pod is gone ends.
     pub fn refresh(&self, manifests: &Arc<Manifests>, now: Timestamp, pod: &dyn Fn(&str) -> Option<PodRecord>) {

@@ -166,11 +166,11 @@ impl Rations {
     pub fn spent(&self, stream: u64, spent: &Spent) {
         let mut state = self.state();
         let State { followers, spend, .. } = &mut *state;
-        let (Some(follower), Some(spend)) = (followers.get_mut(&stream), spend) else { return };
+        let (Some(follower), Some(books)) = (followers.get_mut(&stream), spend) else { return };
         if spent.spent.len() > MOST_ENTRIES || *follower.run.get_or_insert(spent.run) != spent.run {
             return;
         }
-        spend.count(&follower.namespace, spent, &|route| follower.scope.budgets.contains_key(route));
+        books.count(&follower.namespace, spent, &|route| follower.scope.budgets.contains_key(route));
     }
 
     /// A sidecar says how providers fare.

@@ -98,10 +98,10 @@ impl Treasury {
         }
     }
 
-    /// Writes once more, when leadership has ended. Whoever leads next may have written already, and then this is not
-    /// written: it has heard all of it again, or will.
+    /// Writes once more, when leadership has ended, over what this leader has seen. Whoever leads next may have written
+    /// already, and then this is not written: it has heard all of it again, or will.
     pub async fn close(&self, rations: &Rations) {
-        let Some(spend) = rations.to_keep() else { return };
+        let (Some(spend), true) = (rations.to_keep(), self.version().is_some()) else { return };
         match tokio::time::timeout(LAST, self.write(&spend, None)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::info!(%error, "what was spent last is not kept"),
@@ -132,7 +132,7 @@ impl Treasury {
 
     /// Writes over the version that was last seen, and over no other.
     async fn write(&self, spend: &Spend, owner: Option<&OwnerReference>) -> kube::Result<()> {
-        let version = self.version.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let version = self.version();
         let map = ConfigMap {
             metadata: ObjectMeta {
                 name: Some(SPEND.to_owned()),
@@ -149,6 +149,10 @@ impl Treasury {
         let written = self.maps.patch(SPEND, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(map)).await?;
         self.is_at(Some(&written));
         Ok(())
+    }
+
+    fn version(&self) -> Option<String> {
+        self.version.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn is_at(&self, map: Option<&ConfigMap>) {

@@ -131,9 +131,9 @@ impl Telling {
 }
 
 /// The operator says what may be used of limits.
-pub(crate) fn hear_shares(shared: &Shared, shares: &Shares) {
-    tracing::debug!(accounts = shares.shares.len(), "shares are granted");
-    shared.quotas.grant(&shares.shares, moment::instant());
+pub(crate) fn hear_shares(shared: &Shared, granted: &Shares) {
+    tracing::debug!(accounts = granted.shares.len(), "shares are granted");
+    shared.quotas.grant(&granted.shares, moment::instant());
 }
 
 /// The operator says what the namespace has spent.

@@ -27,6 +27,7 @@ mod fields;
 mod house_rules;
 mod observe;
 mod policy;
+mod rations;
 mod reload;
 mod responses;
 mod secrets;

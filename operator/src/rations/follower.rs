@@ -47,7 +47,7 @@ const SHARES: usize = 1;
 const SPENDING: usize = 2;
 
 /// What one sidecar has, for people.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
     /// Its shares.

@@ -120,7 +120,9 @@ fn pods_of_one_namespace_share_and_another_has_its_own() {
     let rations = open();
     let pods = [pod("a", "1"), pod("a", "2"), pod("b", "1")];
     let mut words: Vec<Words> = (1..).zip(&pods).map(|(id, pod)| rations.begins(id, pod, &scope())).collect();
-    words.iter_mut().for_each(|words| drop(heard(words)));
+    for words in &mut words {
+        drop(heard(words));
+    }
 
     (1..=3).for_each(|id| rations.usage(id, &usage(None)));
     rations.settle(now());
