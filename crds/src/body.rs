@@ -97,13 +97,7 @@ pub enum BodyError {
         /// What it must be.
         expected: &'static str,
     },
-    /// A field would be passed on without being honoured.
-    #[error("`{0}` is not honoured here and would change who answers; leave it out, and let the ModelRoute decide")]
-    Unsupported(&'static str),
 }
-
-/// Fields by which an aggregator would choose another provider or model than the one that was judged.
-const NOT_HONOURED: [&str; 2] = ["models", "provider"];
 
 /// Reads a body and notes where its fields stand. A key that is there twice, at any depth, is refused.
 pub fn scan(body: &[u8]) -> Result<Scanned, BodyError> {
@@ -159,14 +153,6 @@ impl Scanned {
             None | Some(b"false" | b"null") => Ok(false),
             Some(b"true") => Ok(true),
             Some(_) => Err(BodyError::WrongType { field: "stream", expected: "true or false" }),
-        }
-    }
-
-    /// Refuses fields that would be passed on without being honoured.
-    pub fn refuse_unsupported(&self, body: &[u8]) -> Result<(), BodyError> {
-        match NOT_HONOURED.into_iter().find(|field| self.member(body, field).is_some()) {
-            Some(field) => Err(BodyError::Unsupported(field)),
-            None => Ok(()),
         }
     }
 

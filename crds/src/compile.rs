@@ -15,7 +15,7 @@ use crate::name::{ModelPattern, ObjectName, Workload};
 use crate::policy::{DataPolicySpec, Enforcement};
 use crate::price::{MaxPrice, Price};
 use crate::problem::Problem;
-use crate::residency;
+use crate::residency::{self, utc_day};
 use crate::route::{ModelRouteSpec, TierSpec};
 use crate::secret::Secret;
 use crate::selector::absent_or_matches;
@@ -306,7 +306,7 @@ impl Assembly<'_> {
                             continue;
                         }
                         self.warn(&candidate.provider, &candidate.facts);
-                        let mut reasons = residency::objections(self.policies, &candidate.facts, self.now);
+                        let mut reasons = residency::objections(self.policies, &candidate.facts, utc_day(self.now));
                         reasons.extend(whole.max_price.and_then(|most| too_dear(candidate.price.as_ref(), &most)));
                         if reasons.is_empty() {
                             candidate.ordinal = self.next_ordinal;

@@ -4,8 +4,10 @@ use serde::Serialize;
 
 use crate::name::{ObjectName, Workload};
 use crate::plan::{Moment, Plan, plan, weight};
+use crate::preferences::{Preferences, Refused};
 use crate::route::Balance;
 use crate::snapshot::{Reason, Revision, Snapshot};
+use crate::wishes::{Lookup, Wishes};
 
 /// Every candidate for one model: first those that would be tried, in that order, then those that are out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,6 +21,12 @@ pub struct Explanation {
     pub revision: Revision,
     /// The candidates.
     pub candidates: Vec<ExplainedCandidate>,
+    /// How many of them are tried at most.
+    #[serde(skip)]
+    pub most: usize,
+    /// What of the app's wishes has no effect, by field.
+    #[serde(skip)]
+    pub left_out: Vec<String>,
 }
 
 /// One candidate.
@@ -41,21 +49,42 @@ pub struct ExplainedCandidate {
     pub excluded: Vec<Reason>,
 }
 
-/// Explains `model` for the snapshot's workload; nothing when no route answers for that name. Give a constant chance to
-/// see the likeliest order.
-pub fn explain(snapshot: &Snapshot, model: &str, moment: &mut Moment<'_>) -> Option<Explanation> {
-    let route = snapshot.route(model)?;
-    let Plan { attempts, refused, .. } = plan(route, &snapshot.policies, moment);
+/// What is asked, as far as it decides who answers.
+#[derive(Clone, Copy)]
+pub struct Question<'q> {
+    /// The model.
+    pub model: &'q str,
+    /// What the app asks of routing.
+    pub preferences: &'q Preferences,
+    /// The fields of its body that are routing's.
+    pub fields: &'q [&'static str],
+}
+
+/// Explains a question for the snapshot's workload; nothing when no route answers for its model, and why if its preferences
+/// can't be kept to. Give a constant chance to see the likeliest order.
+pub fn explain(
+    snapshot: &Snapshot,
+    question: Question<'_>,
+    moment: &mut Moment<'_>,
+) -> Result<Option<Explanation>, Refused> {
+    let Question { model, preferences, fields } = question;
+    preferences.check_names(snapshot)?;
+    let lookup = Lookup { exact: &|model| snapshot.exact(model), any: &|model| snapshot.route(model) };
+    let Some(wishes) = Wishes::find(lookup, model, preferences, fields)? else { return Ok(None) };
+    let asked = wishes.wishes();
+    let sort = asked.first().and_then(|wish| wish.preferences.sort);
+    let Plan { attempts, refused, most, .. } = plan(&asked, &snapshot.policies, moment);
     let eligible = attempts.into_iter().map(|attempt| {
         let candidate = attempt.permitted.candidate();
-        let balance = route.tiers[attempt.tier - 1].balance;
+        let balance = attempt.route.tiers[attempt.tier - 1].balance;
+        let is_drawn = sort.is_none() && matches!(balance, Balance::Price | Balance::Weight);
         ExplainedCandidate {
             provider: candidate.provider.clone(),
             model: candidate.model.clone(),
             tier: attempt.tier,
             eligible: true,
             weight: weight(balance, candidate),
-            is_ordered: balance == Balance::Order,
+            is_ordered: !is_drawn,
             excluded: Vec::new(),
         }
     });
@@ -68,10 +97,13 @@ pub fn explain(snapshot: &Snapshot, model: &str, moment: &mut Moment<'_>) -> Opt
         is_ordered: false,
         excluded: refusal.reasons.into_owned(),
     });
-    Some(Explanation {
+    let candidates = eligible.chain(excluded).collect();
+    Ok(Some(Explanation {
         model: model.to_owned(),
         workload: snapshot.workload.clone(),
         revision: snapshot.revision(),
-        candidates: eligible.chain(excluded).collect(),
-    })
+        candidates,
+        most,
+        left_out: wishes.left_out,
+    }))
 }

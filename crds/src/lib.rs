@@ -46,6 +46,7 @@ pub mod survey;
 pub mod usage;
 pub mod vendors;
 pub mod wire;
+pub mod wishes;
 
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;

@@ -33,6 +33,11 @@ const WORDS: usize = (26 * 26_usize).div_ceil(64);
 pub struct Countries([u64; WORDS]);
 
 impl Countries {
+    /// The member states of the European Union.
+    pub fn eu() -> Self {
+        Self::listed(EU)
+    }
+
     /// The countries inside the European Economic Area.
     pub fn eea() -> Self {
         Self::listed(EU).union(&Self::listed(EEA_BEYOND_EU))
@@ -91,6 +96,13 @@ impl Countries {
             })
         })
     }
+}
+
+/// The countries that an app means by a word: `eu`, `eea`, `efta` or the code of a country, in any case.
+pub(crate) fn places_of(word: &str) -> Option<Countries> {
+    let is_short = (2..=4).contains(&word.len());
+    let places = is_short.then(|| Places::expand([&word.to_ascii_uppercase()]))?;
+    places.is_known().then_some(places.countries)
 }
 
 /// Whether a word is the code of one country.

@@ -1,31 +1,46 @@
 //! Preferences: what an app asks of routing for one call, in the fields that OpenRouter and the EU's routers have for it.
 //!
 //! They are read once, and only ever tighten: each leaves candidates out or orders them, and is judged after the policies.
-//! `read` makes them from a body, `judge` says who is out, `plan` asks both. What can't be kept to is refused, never read
-//! over. Sources: OpenRouter's provider selection (docs of 2026-08), EUrouter, Cortecs, Requesty and Eden AI (2026-08).
+//! `read` makes them from a body, `ending` from a model's name, `judge` says who is out, `word` who is meant; `plan` asks
+//! them. What can't be kept to is refused, never read over. Sources: OpenRouter's provider selection and its OpenAPI
+//! (2026-08), EUrouter (2026-02), Cortecs, Requesty (2026-06) and Eden AI (2026-08).
 
-use std::collections::BTreeSet;
-
+use crate::body::Scanned;
+use crate::place::Countries;
 use crate::price::MaxPrice;
 use crate::provider::Quantization;
+use crate::wire::Operation;
+
+pub use ending::Ended;
+pub use judge::Bound;
+pub use word::ProviderWord;
+
+mod ending;
+mod judge;
+mod read;
+mod value;
+mod word;
 
 /// What an app asks of routing for one call. Nothing, by default.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of its own, as the app says it")]
 pub struct Preferences {
-    /// Models to ask when those before can't answer, after the body's `model`, in this order.
+    /// Models to ask when those before can't answer, after the body's `model`, in this order. With their endings.
     pub models: Vec<String>,
     /// Who is tried first, in this order.
     pub order: Vec<ProviderWord>,
     /// Nobody but these.
     pub only: Option<Vec<ProviderWord>>,
+    /// The field that says `only`.
+    pub only_field: &'static str,
     /// None of these.
     pub ignore: Vec<ProviderWord>,
     /// Whether others are tried when those in `order`, or the first, can't answer.
     pub allow_fallbacks: bool,
     /// Whether a candidate must be known to support all that the call needs.
     pub require_parameters: bool,
-    /// How the kept weights must be; `None` stands for not known.
-    pub quantizations: Option<BTreeSet<Option<Quantization>>>,
+    /// How the weights may be kept; `None` among them stands for not known.
+    pub quantizations: Option<Vec<Option<Quantization>>>,
     /// What comes first, in the place of the route's balance.
     pub sort: Option<Sort>,
     /// Whether the candidates of all models are sorted together.
@@ -36,8 +51,8 @@ pub struct Preferences {
     pub max_latency: Percentiles,
     /// The highest price.
     pub max_price: Option<MaxPrice>,
-    /// Where content may be decrypted, as words of a region list, each of which must hold.
-    pub places: Vec<String>,
+    /// Where content may be decrypted.
+    pub places: Option<Countries>,
     /// The vendor's own word for the region, as the ending of the model's name says it.
     pub region: Option<String>,
     /// How long content may be kept, in days.
@@ -54,11 +69,6 @@ pub struct Preferences {
     pub left_out: Vec<String>,
 }
 
-/// A word by which an app names a provider: `namespace/name` or the name of an LLMProvider, or a vendor by Lotse's or by
-/// OpenRouter's word, with `/region` behind it or not. In lower case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProviderWord(pub String);
-
 /// What comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
@@ -70,17 +80,100 @@ pub enum Sort {
     Latency,
 }
 
-/// Percentiles that should hold, over five minutes.
+/// What a call says beside its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// What it asks for.
+    pub operation: Operation,
+    /// The header x-session-id.
+    pub session_id: Option<&'a str>,
+    /// The header x-openrouter-metadata.
+    pub metadata: Option<&'a str>,
+}
+
+/// Figures for so many of a hundred calls, over five minutes. Each figure is one that so many calls do as well as or better:
+/// of latency they take at most, of throughput they reach at least so much.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Percentiles {
-    /// The median.
+    /// For fifty: the median.
     pub p50: Option<f64>,
-    /// The third quartile.
+    /// For seventy-five.
     pub p75: Option<f64>,
-    /// The ninth decile.
+    /// For ninety.
     pub p90: Option<f64>,
-    /// The last percentile.
+    /// For ninety-nine.
     pub p99: Option<f64>,
+}
+
+/// Why a call's preferences can't be kept to. The field is written in full, such as `provider.only[3]`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A field does not say what it must.
+    #[error("`{field}` {why}")]
+    Invalid {
+        /// The field.
+        field: String,
+        /// What it must be.
+        why: String,
+    },
+    /// A field asks for what Lotse does not know of any candidate.
+    #[error("`{field}` {why}")]
+    Unsupported {
+        /// The field.
+        field: String,
+        /// What is not known.
+        why: String,
+    },
+}
+
+impl Refused {
+    pub(crate) fn invalid(field: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), why: why.into() }
+    }
+
+    pub(crate) fn unsupported(field: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Unsupported { field: field.into(), why: why.into() }
+    }
+
+    /// The stable word of the answer.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid { .. } => "invalid_request",
+            Self::Unsupported { .. } => "unsupported_field",
+        }
+    }
+
+    /// The field, in full.
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Invalid { field, .. } | Self::Unsupported { field, .. } => field,
+        }
+    }
+}
+
+/// The field of a body that is routing's, if it is: it says who may answer, and is for nobody who does. `fallbacks` is
+/// routing's in Messages only; elsewhere it is a field as any other.
+fn routing_field(name: &str, operation: Operation) -> Option<&'static str> {
+    let name = match name {
+        "allow_quantization" => "allow_quantization",
+        "allow_zero_data_retention" => "allow_zero_data_retention",
+        "allowed_providers" => "allowed_providers",
+        "enable_model_fallback" => "enable_model_fallback",
+        "eu_native" => "eu_native",
+        "fallbacks" if matches!(operation, Operation::Messages | Operation::CountTokens) => "fallbacks",
+        "models" => "models",
+        "preference" => "preference",
+        "provider" => "provider",
+        "session_id" => "session_id",
+        _ => return None,
+    };
+    Some(name)
+}
+
+/// The fields of a body that are routing's, as far as they are there: they are taken out before it goes on, whether they are
+/// honoured or not. None costs one pass over the names.
+pub fn routing_fields(body: &[u8], scanned: &Scanned, operation: Operation) -> Vec<&'static str> {
+    scanned.names(body).filter_map(|name| routing_field(name, operation)).collect()
 }
 
 impl Default for Preferences {
@@ -89,6 +182,7 @@ impl Default for Preferences {
             models: Vec::new(),
             order: Vec::new(),
             only: None,
+            only_field: "provider.only",
             ignore: Vec::new(),
             allow_fallbacks: true,
             require_parameters: false,
@@ -98,7 +192,7 @@ impl Default for Preferences {
             min_throughput: Percentiles::default(),
             max_latency: Percentiles::default(),
             max_price: None,
-            places: Vec::new(),
+            places: None,
             region: None,
             max_retention_days: None,
             forbid_training: false,
@@ -109,3 +203,6 @@ impl Default for Preferences {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

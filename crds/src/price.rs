@@ -29,6 +29,16 @@ impl Dollars {
         Ok(Self { micros })
     }
 
+    /// The highest figure that is not above `dollars`, which is read as the decimal that people write for it; nothing when
+    /// that is negative or no number.
+    pub(crate) fn not_above(dollars: f64) -> Option<Self> {
+        // An f64 is never written with an exponent.
+        let text = (dollars >= 0.0).then(|| dollars.abs().to_string())?;
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        let micros = format!("{whole}{fraction:0<6.6}").parse().unwrap_or(HIGHEST_MICROS);
+        Some(Self { micros: micros.min(HIGHEST_MICROS) })
+    }
+
     /// The same with a fee on top.
     fn with(self, fee: Percent) -> Self {
         let micros = u128::from(self.micros) * u128::from(100_000_000 + fee.micros) / 100_000_000;
@@ -172,11 +182,16 @@ impl Price {
 
     /// How likely this is drawn against others: the inverse square of input plus output price.
     pub fn weight(&self) -> f64 {
-        let sum = self.input_per_million.as_f64() + self.output_per_million.as_f64();
-        sum.max(Self::FLOOR).powi(-2)
+        self.sum().max(Self::FLOOR).powi(-2)
+    }
+
+    /// Input plus output price of a million tokens, in US dollars.
+    pub fn sum(&self) -> f64 {
+        self.input_per_million.as_f64() + self.output_per_million.as_f64()
     }
 
     /// The same with a fee on top of each figure.
+    #[must_use]
     pub fn with(&self, fee: Percent) -> Self {
         Self {
             input_per_million: self.input_per_million.with(fee),
@@ -215,6 +230,26 @@ mod tests {
         }
         for text in ["-1", "+1", "1e3", "", ".", "1.", ".5", "1.0000001", "10001", "99999999999999999999", "٣"] {
             assert!(Dollars::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_ceiling_of_an_app_is_read_as_it_is_written_and_never_raised() {
+        for (dollars, micros) in [
+            (0.15, 150_000),
+            (0.57, 570_000),
+            (1e-6, 1),
+            (9e-7, 0),
+            (1.999_999_9, 1_999_999),
+            (-0.0, 0),
+            (3.0, 3_000_000),
+            (1e300, HIGHEST_MICROS),
+            (f64::INFINITY, HIGHEST_MICROS),
+        ] {
+            assert_eq!(Dollars::not_above(dollars), Some(Dollars { micros }), "{dollars}");
+        }
+        for dollars in [-0.1, f64::NAN, f64::NEG_INFINITY] {
+            assert_eq!(Dollars::not_above(dollars), None, "{dollars}");
         }
     }
 

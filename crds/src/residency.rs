@@ -27,20 +27,20 @@ impl<'a> Permitted<'a> {
     }
 }
 
-/// Permits a candidate, or says every reason against it.
-pub fn permit<'a>(policies: &[Limits], candidate: &'a Candidate, now: Timestamp) -> Result<Permitted<'a>, Vec<Reason>> {
-    let objections = objections(policies, &candidate.facts, now);
+/// Permits a candidate on this day (see [`utc_day`]), or says every reason against it.
+pub fn permit<'a>(policies: &[Limits], candidate: &'a Candidate, today: Date) -> Result<Permitted<'a>, Vec<Reason>> {
+    let objections = objections(policies, &candidate.facts, today);
     if objections.is_empty() { Ok(Permitted(candidate)) } else { Err(objections) }
 }
 
-/// Every reason why a candidate with these facts may not be given data under these policies. None means it may.
+/// Every reason why a candidate with these facts may not be given data under these policies, on this day (see [`utc_day`]).
+/// None means it may.
 #[must_use = "an unread objection is a leak"]
-pub fn objections(policies: &[Limits], facts: &Facts, now: Timestamp) -> Vec<Reason> {
+pub fn objections(policies: &[Limits], facts: &Facts, today: Date) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if !policies.iter().any(|limits| limits.opens) {
         reasons.push(Reason::new(&Objection::NoDataPolicy, None));
     }
-    let today = utc_day(now);
     for limits in policies {
         let found = judge(limits, facts, today).objections;
         reasons.extend(found.iter().map(|objection| Reason::new(objection, Some(limits.policy.clone()))));
@@ -56,6 +56,12 @@ pub fn warnings(policies: &[Limits], facts: &Facts, now: Timestamp) -> Vec<(Obje
         judge(limits, facts, today).warnings.into_iter().map(move |warning| (policy.clone(), warning))
     };
     policies.iter().flat_map(of).collect()
+}
+
+/// What one demand of a call objects to in promises that count for it. Whose word counts is for the caller to know, and
+/// whether the candidate is permitted at all is for [`permit`].
+pub(crate) fn objections_to_promises(demand: &Limits, facts: &Facts, today: Date) -> Vec<Objection> {
+    weigh(demand, facts, today).objections
 }
 
 /// The day in UTC: promises and conditions end at 00:00 UTC.
@@ -99,7 +105,12 @@ fn judge(limits: &Limits, facts: &Facts, today: Date) -> Judgement {
         judgement.object(Objection::NotAttested { namespace: facts.attested_by.clone() });
         return judgement;
     }
-    let mut bench = Bench { limits, facts, today, judgement };
+    weigh(limits, facts, today)
+}
+
+/// What one policy says of promises that count for it.
+fn weigh(limits: &Limits, facts: &Facts, today: Date) -> Judgement {
+    let mut bench = Bench { limits, facts, today, judgement: Judgement::default() };
     bench.judge_places();
     bench.judge_jurisdiction();
     bench.judge_handling();

@@ -98,7 +98,7 @@ mod tests {
     use crate::wire::Wire;
 
     fn snapshot(policies: Vec<Limits>, audits: Vec<Limits>, wires: Vec<Wire>) -> Snapshot {
-        let wires_sign = wires.contains(&Wire::Bedrock);
+        let signs = wires.contains(&Wire::Bedrock);
         let candidates = wires.into_iter().map(candidate).collect();
         let route = Route {
             name: ObjectName::new("r", "all"),
@@ -110,7 +110,7 @@ mod tests {
             hedge_after_milliseconds: None,
             min_tokens_per_second: None,
             limits: None,
-            budget: wires_sign.then(|| Budget {
+            budget: signs.then_some(Budget {
                 per_day: Some(Money { micros: 1 }),
                 per_month: None,
                 action: BudgetAction::Warn,

@@ -105,7 +105,7 @@ pub struct ModelRouteSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 10, max = 3_600_000))]
     pub hedge_after_milliseconds: Option<i32>,
-    /// How fast a stream must be, at least, over any ten seconds after its first content. A slower one ends with an error.
+    /// How fast a stream must be, at least, over each ten seconds after its first content. A slower one ends with an error.
     /// Off by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]

@@ -349,6 +349,11 @@ impl Snapshot {
         self.routes.iter().filter(|route| best(route).is_some()).max_by_key(best)
     }
 
+    /// The route that answers for exactly this name.
+    pub fn exact(&self, model: &str) -> Option<&Route> {
+        self.routes.iter().find(|route| route.models.iter().any(|pattern| pattern.0 == model && !model.ends_with('*')))
+    }
+
     /// How long the sidecar goes on without hearing from the operator: the smallest of all policies.
     pub fn staleness(&self) -> Staleness {
         let smallest = |of: fn(&Staleness) -> i32| self.policies.iter().map(|limits| of(&limits.staleness)).min();

@@ -124,7 +124,7 @@ fn first_day(snapshot: &Snapshot, route: &Route, now: Timestamp) -> Option<Stran
     let is_refused = |at: Timestamp| {
         let mut candidates = route.tiers.iter().flat_map(|tier| &tier.candidates).peekable();
         candidates.peek().is_some()
-            && candidates.all(|candidate| !objections(&snapshot.policies, &candidate.facts, at).is_empty())
+            && candidates.all(|candidate| !objections(&snapshot.policies, &candidate.facts, utc_day(at)).is_empty())
     };
     if is_refused(now) {
         return None;
@@ -133,7 +133,7 @@ fn first_day(snapshot: &Snapshot, route: &Route, now: Timestamp) -> Option<Stran
     let mut policies = BTreeSet::new();
     let mut why = Vec::new();
     for candidate in route.tiers.iter().flat_map(|tier| &tier.candidates) {
-        for reason in objections(&snapshot.policies, &candidate.facts, at) {
+        for reason in objections(&snapshot.policies, &candidate.facts, utc_day(at)) {
             why.push(format!("{}: {}", candidate.provider, reason.message));
             policies.extend(reason.policy);
         }

@@ -13,6 +13,8 @@ use crate::provider::{Api, CredentialType};
 use crate::snapshot::Quirks;
 use crate::wire::{Operation, Wire};
 
+mod words;
+
 /// All vendors that Lotse knows, by name.
 #[derive(Clone, Debug)]
 pub struct Vendors {
@@ -26,6 +28,8 @@ pub struct Vendors {
 pub struct Vendor {
     /// What `spec.vendor` says.
     pub name: String,
+    /// What other routers call it.
+    pub slugs: Vec<String>,
     /// The dialects that it speaks, its default first.
     pub apis: Vec<Offering>,
     /// The name of its table of regions, if it has regions.
@@ -212,6 +216,7 @@ impl Vendors {
             });
             let vendor = Vendor {
                 name: row.name,
+                slugs: row.slugs,
                 apis: apis.collect(),
                 regions: row.regions,
                 hosts: row.hosts,
@@ -329,6 +334,8 @@ struct File {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct VendorRow {
     name: String,
+    #[serde(default)]
+    slugs: Vec<String>,
     apis: Vec<OfferingRow>,
     #[serde(default)]
     regions: Option<String>,

@@ -7,13 +7,16 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use lotse_crds::body::{self, Change, Scanned};
 use lotse_crds::compile::{Compiled, compile};
-use lotse_crds::explain::{ExplainedCandidate, Explanation, explain};
+use lotse_crds::explain::{ExplainedCandidate, Explanation, Question, explain};
 use lotse_crds::finding::{Finding, Severity};
 use lotse_crds::manifests::Manifests;
 use lotse_crds::name::Workload;
-use lotse_crds::plan::{Attempt, Moment, plan};
+use lotse_crds::needs::Needs;
+use lotse_crds::plan::{Moment, Standing};
+use lotse_crds::preferences::{Asked, Preferences, routing_fields};
 use lotse_crds::residency::utc_day;
-use lotse_crds::snapshot::Snapshot;
+use lotse_crds::snapshot::{Candidate, Route, Snapshot};
+use lotse_crds::wire::Operation;
 
 use crate::args::{Explain, Output};
 use crate::cluster::Cluster;
@@ -27,12 +30,19 @@ pub async fn run(flags: &Explain, now: Timestamp, out: &mut dyn Write) -> Result
     let request = flags.request.as_ref().map(|path| Request::read(path)).transpose()?;
     let model = match (&flags.model, &request) {
         (Some(model), _) => model.clone(),
-        (None, Some(request)) => request.scanned.model(&request.body)?,
+        (None, Some(request)) => request.model()?,
         (None, None) => bail!("--model must name the model that the app asks for"),
     };
+    let (preferences, needs) = match &request {
+        Some(request) => (request.preferences.clone(), request.needs()),
+        None => (Preferences::default(), Needs::default()),
+    };
     let mut chance = || 0.5;
-    let mut moment = Moment { now, has_outage: &|_| false, chance: &mut chance };
-    let Some(mut explanation) = explain(&snapshot, &model, &mut moment) else {
+    let mut moment =
+        Moment { now, needs: &needs, sticky: None, standing: &|_| Standing::default(), chance: &mut chance };
+    let fields = request.as_ref().map_or(Vec::new(), Request::fields);
+    let question = Question { model: &model, preferences: &preferences, fields: &fields };
+    let Some(mut explanation) = explain(&snapshot, question, &mut moment)? else {
         let known: Vec<String> =
             snapshot.routes.iter().flat_map(|route| &route.models).map(|pattern| pattern.0.clone()).collect();
         bail!(
@@ -53,7 +63,7 @@ pub async fn run(flags: &Explain, now: Timestamp, out: &mut dyn Write) -> Result
             write!(out, "{}", headline(&explanation, now))?;
             writeln!(out, "{}", table(&explanation))?;
             if let Some(request) = &request {
-                write!(out, "{}", request.told(&snapshot, &model, &mut moment))?;
+                write!(out, "{}", request.told(&snapshot, &explanation))?;
             }
             write!(out, "{}", remarks(&findings))?;
         }
@@ -154,31 +164,83 @@ fn told_change(change: &Change<'_>) -> String {
     format!("{}={}", change.key, String::from_utf8_lossy(&change.json))
 }
 
-/// A request's body.
+/// A body is taken for one of Chat Completions, without headers.
+const ASKED: Asked<'static> = Asked { operation: Operation::ChatCompletions, session_id: None, metadata: None };
+
+/// A request's body, and what it asks of routing.
 struct Request {
     body: Vec<u8>,
     scanned: Scanned,
+    preferences: Preferences,
 }
 
 impl Request {
     fn read(path: &std::path::Path) -> Result<Self> {
         let body = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
         let scanned = body::scan(&body).with_context(|| path.display().to_string())?;
-        scanned.refuse_unsupported(&body).with_context(|| path.display().to_string())?;
-        Ok(Self { body, scanned })
+        let preferences = Preferences::read(&body, &scanned, ASKED).with_context(|| path.display().to_string())?;
+        Ok(Self { body, scanned, preferences })
     }
 
-    /// Which fields each candidate's body would have set.
-    fn told(&self, snapshot: &Snapshot, model: &str, moment: &mut Moment<'_>) -> String {
-        let Some(route) = snapshot.route(model) else { return String::new() };
-        let plan = plan(route, &snapshot.policies, moment);
-        let of = |attempt: &Attempt<'_>| {
-            let candidate = attempt.permitted.candidate();
-            let changes = self.scanned.changes(&self.body, route, candidate);
-            let fields: Vec<String> = changes.iter().map(told_change).collect();
-            format!("  {}: {}\n", candidate.provider, fields.join(" "))
+    /// The model that it asks for first.
+    fn model(&self) -> Result<String> {
+        match self.preferences.models.first() {
+            Some(first) if self.scanned.value(&self.body, "model").is_none() => Ok(first.clone()),
+            Some(_) | None => Ok(self.scanned.model(&self.body)?),
+        }
+    }
+
+    /// The fields of it that are routing's.
+    fn fields(&self) -> Vec<&'static str> {
+        routing_fields(&self.body, &self.scanned, ASKED.operation)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::read(&self.body, &self.scanned, ASKED.operation)
+    }
+
+    /// What becomes of the request: how many would be tried, what of it has no effect, what it needs, and which fields each
+    /// candidate's body would have set.
+    fn told(&self, snapshot: &Snapshot, explanation: &Explanation) -> String {
+        let eligible = explanation.candidates.iter().filter(|candidate| candidate.eligible);
+        let mut told = match eligible.clone().count() {
+            0 => "\nThe request is refused: 404 no_eligible_provider, or 403 where policies refuse everybody.\n"
+                .to_owned(),
+            count => format!("\nThe request is taken, and at most {} tried.\n", count.min(explanation.most)),
         };
-        let told: String = plan.attempts.iter().map(of).collect();
-        format!("\nThe request is taken; these fields of its body are set:\n{told}")
+        let needs = self.needs();
+        if !needs.abilities.is_empty() {
+            let abilities: Vec<&str> = needs.abilities.iter().map(|ability| ability.name()).collect();
+            told.push_str("It needs ");
+            told.push_str(&abilities.join(", "));
+            told.push_str(".\n");
+        }
+        if !explanation.left_out.is_empty() {
+            told.push_str("Without effect: ");
+            told.push_str(&explanation.left_out.join(", "));
+            told.push_str(".\n");
+        }
+        let of = |explained: &ExplainedCandidate| {
+            let is_it = |route: &&Route, candidate: &Candidate| {
+                (&candidate.provider, &candidate.model) == (&explained.provider, &explained.model)
+                    && route.tiers.len() >= explained.tier
+            };
+            let routes = snapshot.routes.iter();
+            let found = routes.flat_map(|route| {
+                let candidates = route.tiers.iter().flat_map(|tier| &tier.candidates);
+                candidates.map(move |candidate| (route, candidate))
+            });
+            let (route, candidate) = found.into_iter().find(|(route, candidate)| is_it(route, candidate))?;
+            let changes = self.scanned.changes(&self.body, route, candidate);
+            let mut fields: Vec<String> = changes.iter().map(told_change).collect();
+            fields.extend(self.fields().iter().map(|field| format!("-{field}")));
+            Some(format!("  {}: {}\n", candidate.provider, fields.join(" ")))
+        };
+        let fields: String = eligible.filter_map(of).collect();
+        if !fields.is_empty() {
+            told.push_str("These fields of its body are set, or taken out (-):\n");
+            told.push_str(&fields);
+        }
+        told
     }
 }

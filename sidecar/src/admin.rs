@@ -3,8 +3,10 @@
 
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
-use lotse_crds::explain::explain;
+use lotse_crds::explain::{Question, explain};
+use lotse_crds::needs::Needs;
 use lotse_crds::plan::Moment;
+use lotse_crds::preferences::Preferences;
 use lotse_crds::snapshot::Candidate;
 use serde_json::json;
 
@@ -33,12 +35,16 @@ pub fn admin(app: &App, parts: &Parts) -> Response<AnswerBody> {
             let Some((_, model)) = asked else {
                 return problem(StatusCode::BAD_REQUEST, "the query must name a model: /explain?model=gpt-4o");
             };
-            let has_outage = |candidate: &Candidate| table.has_outage(candidate);
+            let instant = moment::instant();
+            let standing = |candidate: &Candidate| table.standing(candidate, (instant, true));
             let mut chance = || 0.5;
-            let mut moment = Moment { now: moment::now(), has_outage: &has_outage, chance: &mut chance };
-            match explain(&table.snapshot, &model, &mut moment) {
-                Some(explanation) => answer::json(StatusCode::OK, &json!(explanation)),
-                None => problem(StatusCode::NOT_FOUND, "no ModelRoute answers this model for this workload"),
+            let (now, needs) = (moment::now(), Needs::default());
+            let mut moment = Moment { now, needs: &needs, sticky: None, standing: &standing, chance: &mut chance };
+            let question = Question { model: &model, preferences: &Preferences::default(), fields: &[] };
+            match explain(&table.snapshot, question, &mut moment) {
+                Err(refused) => problem(StatusCode::BAD_REQUEST, &refused.to_string()),
+                Ok(Some(explanation)) => answer::json(StatusCode::OK, &json!(explanation)),
+                Ok(None) => problem(StatusCode::NOT_FOUND, "no ModelRoute answers this model for this workload"),
             }
         }
         _ => problem(StatusCode::NOT_FOUND, "there are /snapshot and /explain?model="),

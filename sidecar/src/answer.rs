@@ -9,6 +9,7 @@ use crate::attempt::{Answer, Answered};
 use crate::caller::{self, Told};
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::moment;
 use crate::openai;
 use crate::pieces;
 use crate::record::{OK, Record};
@@ -43,7 +44,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Writes what a candidate said.
 pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> Response<AnswerBody> {
-    let Answered { lane, headers: upstream, dropped, answer } = answered;
+    let Answered { lane, began, headers: upstream, dropped, answer } = answered;
     let mut headers = HeaderMap::with_capacity(12);
     mark(&mut headers, &record, Some(revision));
     if let Ok(provider) = HeaderValue::from_str(&lane.provider) {
@@ -61,6 +62,7 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
         Answer::Whole(answer, scanned) => {
             let (pieces, tokens) = openai::annotate(&answer, &scanned, lane.told(), openai::CHAT);
             if let Some(tokens) = tokens {
+                lane.wrote(tokens.output, began);
                 record.counts(tokens, lane.price.as_ref().map(|price| price.cost(tokens)));
             }
             let body = AnswerBody::pieces(pieces::put_together(&answer, pieces));
@@ -70,6 +72,7 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
         }
         Answer::Written(answer, kind, tokens) => {
             if let Some(tokens) = tokens {
+                lane.wrote(tokens.output, began);
                 record.counts(tokens, lane.price.as_ref().map(|price| price.cost(tokens)));
             }
             record.ends(200, OK);
@@ -84,7 +87,7 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             (StatusCode::OK, AnswerBody::Stream(Box::new(Flow::new(*begun, record))))
         }
-        Answer::Refusal(status, body) => {
+        Answer::Refusal(status, body, _) => {
             record.ends(status.as_u16(), "invalid_request");
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
@@ -118,12 +121,15 @@ pub fn fail(caller: Format, failure: &Failure, record: Record, revision: Option<
     mark(&mut headers, &record, revision);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // SDKs would repeat what has already been tried everywhere, or what no repetition mends.
-    let may_retry = matches!(failure, Failure::RateLimited { .. } | Failure::NotConfigured | Failure::PolicyStale);
+    let may_retry = matches!(
+        failure,
+        Failure::RateLimited { .. } | Failure::LimitReached { .. } | Failure::NotConfigured | Failure::PolicyStale
+    );
     headers.insert(SHOULD_RETRY, HeaderValue::from_static(if may_retry { "true" } else { "false" }));
     if let Failure::MethodNotAllowed(allowed) = failure {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
-    if let Failure::RateLimited { wait: Some(wait) } = failure {
+    if let Some(wait) = failure.wait(moment::now()) {
         // Rounded up: who comes back too early is turned away again.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

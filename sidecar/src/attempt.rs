@@ -1,7 +1,8 @@
 //! The only loop: tries a plan in order, within one deadline, until somebody answers.
 //!
 //! Before its first content a stream, and before its JSON is whole a unary answer, can still go to another candidate;
-//! after that never. Both modes share the loop; streaming is a property of the answer. One attempt is in `trial`.
+//! after that never. Both modes share the loop; streaming is a property of the answer. Who comes next is `pursuit`'s to
+//! say, one attempt is in `trial`; this waits for them, for two at once where a route hedges.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -12,28 +13,42 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use lotse_crds::body::Scanned;
-use lotse_crds::plan::Plan;
+use lotse_crds::plan::{Attempt, Plan};
 use lotse_crds::price::Tokens;
 use lotse_crds::snapshot::Route;
 use tokio::time::Instant;
 
+use crate::bill::Bill;
 use crate::call::Call;
-use crate::failure::{AttemptError, AttemptNote, Excluded, Failure};
+use crate::failure::{AttemptError, AttemptNote, Failure};
 use crate::format::Format;
+use crate::format::error::ErrorClass;
+use crate::health::Outcome;
 use crate::lane::Lane;
 use crate::moment;
-use crate::outgoing::{Unfit, Writing};
+use crate::outgoing::{Outgoing, Unfit, Writing};
+use crate::pursuit::{Pursuit, Step};
 use crate::record::Record;
+use crate::routes::Remembered;
 use crate::simulate;
+use crate::sticky::{SessionKey, Who};
 use crate::table::Table;
 use crate::tap::Tap;
 use crate::trial::{Clock, End, Trial};
 use crate::upstream::Inbound;
 
+mod flight;
+mod unfit;
+
+use flight::Flight;
+use unfit::nobody_fits;
+
 /// Who answered, and what.
 pub struct Answered {
     /// How the candidate is called.
     pub lane: Arc<Lane>,
+    /// When it was asked.
+    pub began: std::time::Instant,
     /// The provider's headers.
     pub headers: HeaderMap,
     /// What of the call was left out, as the caller spells it.
@@ -51,7 +66,7 @@ pub enum Answer {
     /// A stream that has begun.
     Stream(Box<Begun>),
     /// The request is refused as the caller's fault, with this status and body.
-    Refusal(StatusCode, Bytes),
+    Refusal(StatusCode, Bytes, ErrorClass),
 }
 
 /// A stream up to its first content.
@@ -70,6 +85,8 @@ pub struct Begun {
     pub deadline: Instant,
     /// The longest silence.
     pub idle: Duration,
+    /// The fewest tokens a second.
+    pub floor: Option<u32>,
 }
 
 /// Where an answer comes from.
@@ -102,94 +119,270 @@ impl Source {
 /// Tries the plan's candidates until one answers.
 pub async fn run(
     call: &Call,
-    (table, route): (&Table, &Route),
-    plan: &Plan<'_>,
+    (table, plan): (&Table, &Plan<'_>),
+    session: Option<SessionKey>,
     record: &mut Record,
 ) -> Result<Answered, Failure> {
-    let total = Instant::now() + Duration::from_secs(u64::try_from(route.timeouts.total_seconds).unwrap_or(0));
+    let Some(first) = plan.attempts.first() else { return Err(Failure::NoEligibleProvider(Vec::new())) };
+    let remembered = table.remembered(first.route);
+    remembered.begins(call.is_repeated);
+    let now = moment::instant();
+    let total = Duration::from_secs(u64::try_from(first.route.timeouts.total_seconds).unwrap_or(0));
     let id = record.request_id.clone();
-    let mut writing = Writing::new(call, route, (&id, moment::now().as_second()), plan.attempts.len() == 1);
-    let (mut waits, mut unfit) = (Vec::new(), Vec::new());
-    for attempt in &plan.attempts {
-        if record.attempt_count() == plan.most {
-            break;
+    let mut run = Run {
+        call,
+        table,
+        plan,
+        session,
+        remembered,
+        id: &id,
+        deadline: now + total,
+        pursuit: Pursuit::new(plan, now + total),
+        writing: None,
+        flights: Vec::new(),
+        waits: Vec::new(),
+        unfit: Vec::new(),
+        bills: Vec::new(),
+        turned_away: None,
+        refusal: None,
+        is_out_of_retries: false,
+    };
+    run.until_answered(record).await
+}
+
+/// One call on its way.
+struct Run<'a> {
+    call: &'a Call,
+    table: &'a Table,
+    plan: &'a Plan<'a>,
+    session: Option<SessionKey>,
+    remembered: &'a Remembered,
+    id: &'a str,
+    deadline: std::time::Instant,
+    pursuit: Pursuit<'a>,
+    /// What is read once of the call, for the route that is tried now.
+    writing: Option<(&'a Route, Writing<'a>)>,
+    /// One, or two while it hedges.
+    flights: Vec<Flight<'a>>,
+    waits: Vec<Duration>,
+    unfit: Vec<(&'a Arc<Lane>, Unfit)>,
+    /// The accounts with the routes, by stage: one that is closed takes no call.
+    bills: Vec<(usize, Option<Bill>)>,
+    /// Why the first route that takes no call takes none.
+    turned_away: Option<Failure>,
+    /// What was refused as the caller's fault, while others may yet answer.
+    refusal: Option<Answered>,
+    is_out_of_retries: bool,
+}
+
+impl<'a> Run<'a> {
+    async fn until_answered(&mut self, record: &mut Record) -> Result<Answered, Failure> {
+        let mut may_hedge = true;
+        loop {
+            if self.flights.is_empty() && !self.launch(record)? {
+                return self.spent(record.attempts());
+            }
+            let hedge = if may_hedge && self.flights.len() == 1 { self.hedge_after() } else { None };
+            match self.next(hedge).await {
+                None => {
+                    may_hedge = false;
+                    self.launch(record)?;
+                }
+                Some((at, ended)) => {
+                    let flight = self.flights.swap_remove(at);
+                    if let Some(answered) = self.land(flight, ended, record)? {
+                        return Ok(answered);
+                    }
+                }
+            }
         }
-        let lane = table.lane(attempt.permitted);
-        let outgoing = match writing.write(attempt.permitted, lane) {
-            Ok(outgoing) => outgoing,
-            Err(Unfit::Call(failure)) => return Err(failure),
-            Err(why) => {
-                unfit.push((lane, why));
+    }
+
+    /// Asks the next candidate that can be asked. Whether there is one.
+    fn launch(&mut self, record: &mut Record) -> Result<bool, Failure> {
+        loop {
+            let attempt = match self.pursuit.step(moment::instant()) {
+                Step::Try(attempt) => attempt,
+                Step::Late if self.flights.is_empty() => return Err(Failure::DeadlineExceeded),
+                Step::Late | Step::Spent => return Ok(false),
+            };
+            if !self.is_taken(attempt) {
                 continue;
             }
-        };
-        record.tries(lane);
-        let clock = Clock::new(total, &route.timeouts);
-        match (Trial { call, lane, permitted: attempt.permitted, clock, request_id: &id }).run(outgoing).await {
-            Ok(answered) => {
-                // A whole answer, and a request that was the caller's fault, are no fault of the provider. A stream
-                // is judged when it ends.
-                if !matches!(answered.answer, Answer::Stream(_)) {
-                    lane.note(false);
+            let lane = self.table.lane(attempt.permitted);
+            let outgoing = match self.write(attempt, lane) {
+                Ok(outgoing) => outgoing,
+                Err(Unfit::Call(failure)) => return Err(failure),
+                Err(why) => {
+                    self.unfit.push((lane, why));
+                    continue;
                 }
-                return Ok(answered);
+            };
+            if record.attempt_count() > 0 && !self.remembered.takes_retry() {
+                self.is_out_of_retries = true;
+                return Ok(false);
+            }
+            let entered = match lane.enter() {
+                Ok(entered) => entered,
+                Err(wait) => {
+                    self.waits.push(wait.after);
+                    self.unfit.push((lane, Unfit::Limited));
+                    continue;
+                }
+            };
+            self.pursuit.begins();
+            lane.begins();
+            record.tries(lane);
+            let clock = Clock::new(self.deadline.into(), &attempt.route.timeouts);
+            let (call, request_id, permitted) = (self.call, self.id, attempt.permitted);
+            let trial = Trial { call, lane, route: attempt.route, permitted, clock, request_id };
+            let trial = Box::pin(async move { trial.run(outgoing).await });
+            self.flights.push(Flight { attempt, lane, trial, entered, is_noted: false });
+            return Ok(true);
+        }
+    }
+
+    /// Whether the attempt's route takes this call: as long as its budget and limits reach.
+    fn is_taken(&mut self, attempt: &Attempt<'_>) -> bool {
+        if let Some((_, bill)) = self.bills.iter().find(|(stage, _)| *stage == attempt.stage) {
+            return bill.is_some();
+        }
+        let bill = match self.table.bill(attempt.route) {
+            Ok(bill) => Some(bill),
+            Err(failure) => {
+                self.turned_away.get_or_insert(failure);
+                None
+            }
+        };
+        let is_taken = bill.is_some();
+        self.bills.push((attempt.stage, bill));
+        is_taken
+    }
+
+    /// The accounts of the call, now that it is known who answers.
+    fn settle(&mut self, flight: &mut Flight<'_>) -> Bill {
+        let own = self.bills.iter_mut().find(|(stage, _)| *stage == flight.attempt.stage);
+        let mut bill = own.and_then(|(_, bill)| bill.take()).unwrap_or_default();
+        bill.add(flight.entered.take());
+        bill
+    }
+
+    fn write(&mut self, attempt: &'a Attempt<'a>, lane: &Lane) -> Result<Outgoing, Unfit> {
+        let is_alone = self.plan.attempts.len() == 1;
+        let route = attempt.route;
+        if !matches!(&self.writing, Some((last, _)) if std::ptr::eq(*last, route)) {
+            let names = (self.id, moment::now().as_second());
+            self.writing = Some((route, Writing::new(self.call, route, names, is_alone)));
+        }
+        match &mut self.writing {
+            Some((_, writing)) => writing.write(attempt.permitted, lane),
+            None => Err(Unfit::Operation),
+        }
+    }
+
+    /// When somebody is asked beside the flight that is under way, if the route wants that and there is somebody.
+    fn hedge_after(&self) -> Option<Duration> {
+        let route = self.flights.first()?.attempt.route;
+        let after = route.hedge_after_milliseconds.filter(|_| self.pursuit.has_more())?;
+        Some(Duration::from_millis(u64::try_from(after).unwrap_or(0)))
+    }
+
+    /// The flight that ends next, by its place, and how; nothing when it is time to ask somebody beside.
+    async fn next(&mut self, hedge: Option<Duration>) -> Option<(usize, Result<Answered, End>)> {
+        let flights = &mut self.flights;
+        let mut hedge = hedge.map(|after| Box::pin(tokio::time::sleep(after)));
+        poll_fn(|cx| {
+            for (at, flight) in flights.iter_mut().enumerate() {
+                if let Poll::Ready(ended) = flight.trial.as_mut().poll(cx) {
+                    return Poll::Ready(Some((at, ended)));
+                }
+            }
+            match &mut hedge {
+                Some(hedge) => hedge.as_mut().poll(cx).map(|()| None),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// A flight has ended: the call with it, or somebody else is asked.
+    fn land(
+        &mut self,
+        mut flight: Flight<'a>,
+        ended: Result<Answered, End>,
+        record: &mut Record,
+    ) -> Result<Option<Answered>, Failure> {
+        let lane = flight.lane;
+        match ended {
+            Ok(answered) => {
+                if let Answer::Refusal(status, _, class) = &answered.answer
+                    && self.pursuit.goes_on(flight.attempt, *class)
+                {
+                    flight.note(Outcome::Answered);
+                    record.fails(lane, lane.note_refused(*status, *class));
+                    self.refusal = Some(answered);
+                    return Ok(None);
+                }
+                // A stream is judged when it ends, by whoever passes it on.
+                if matches!(answered.answer, Answer::Stream(_)) {
+                    flight.is_noted = true;
+                } else {
+                    flight.note(Outcome::Answered);
+                }
+                let bill = self.settle(&mut flight);
+                record.answers(lane, &flight.attempt.route.name, bill);
+                self.remember(flight.attempt, lane);
+                // Who was asked beside is cut off.
+                self.flights.clear();
+                Ok(Some(answered))
             }
             Err(End::Deadline) => {
-                lane.note(true);
-                record.fails(lane.note_of(&AttemptError::Timeout("sent nothing")));
-                return Err(Failure::DeadlineExceeded);
+                let error = AttemptError::Timeout("sent nothing");
+                flight.note(error.outcome());
+                record.fails(lane, lane.note_of(&error));
+                Err(Failure::DeadlineExceeded)
             }
             Err(End::Next(error)) => {
-                lane.note(error.is_own_fault());
+                flight.note(error.outcome());
                 lane.heed(&error);
-                record.fails(lane.note_of(&error));
-                waits.extend(error.wait());
+                record.fails(lane, lane.note_of(&error));
+                self.waits.extend(error.wait());
+                self.forget();
+                Ok(None)
             }
         }
     }
-    Err(spent(record.attempts(), &waits, &unfit))
-}
 
-/// Why a plan that is spent has no answer: when all ask to wait, so does the answer, for the shortest time.
-fn spent(attempts: &[AttemptNote], waits: &[Duration], unfit: &[(&Arc<Lane>, Unfit)]) -> Failure {
-    if attempts.is_empty() {
-        return nobody_fits(unfit);
+    /// Who answers the session now.
+    fn remember(&self, attempt: &Attempt<'_>, lane: &Lane) {
+        let Some(session) = self.session else { return };
+        let idle = Duration::from_secs(u64::try_from(attempt.route.stickiness.idle_seconds).unwrap_or(0));
+        let who = Who { provider: lane.name.clone(), model: lane.model.clone() };
+        self.remembered.sticky().answered(session, who, (moment::instant(), idle));
     }
-    if attempts.iter().all(|note| note.code == "rate_limited") {
-        return Failure::RateLimited { wait: waits.iter().copied().min() };
-    }
-    Failure::AllProvidersFailed
-}
 
-/// Why nobody was asked. A field that somebody refuses is what the caller can change.
-fn nobody_fits(unfit: &[(&Arc<Lane>, Unfit)]) -> Failure {
-    let state = unfit.iter().find_map(|(_, why)| match why {
-        Unfit::State(field) => Some(field),
-        Unfit::Fields(_) | Unfit::Operation | Unfit::Call(_) => None,
-    });
-    if let Some(field) = state {
-        return Failure::UnsupportedField(format!(
-            "`{field}` refers to what a provider keeps, and none that may be used now is known to have made it; send the conversation itself"
-        ));
+    /// Whoever answered the session before may be who has failed.
+    fn forget(&self) {
+        if let Some(session) = self.session {
+            self.remembered.sticky().failed(session);
+        }
     }
-    let fields = unfit.iter().find_map(|(lane, why)| match why {
-        Unfit::Fields(fields) => Some((lane, fields)),
-        Unfit::State(_) | Unfit::Operation | Unfit::Call(_) => None,
-    });
-    if let Some((lane, fields)) = fields {
-        let fields: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
-        return Failure::UnsupportedField(format!(
-            "{} cannot honour {}; leave it out, or let the ModelRoute drop such fields (unsupportedFields: Drop)",
-            lane.provider,
-            fields.join(", ")
-        ));
+
+    /// Why a plan that is spent has no answer: what was the caller's fault goes back to the caller; when all ask to wait, so does
+    /// the answer, for the shortest time.
+    fn spent(&mut self, attempts: &[AttemptNote]) -> Result<Answered, Failure> {
+        if let Some(refusal) = self.refusal.take() {
+            return Ok(refusal);
+        }
+        let are_limited = attempts.iter().all(|note| note.code == "rate_limited");
+        match (attempts.is_empty(), self.turned_away.take()) {
+            (true, Some(failure)) => return Err(failure),
+            (true, None) if self.waits.is_empty() => return Err(nobody_fits(&self.unfit)),
+            (true | false, _) if are_limited => {
+                return Err(Failure::RateLimited { wait: self.waits.iter().copied().min() });
+            }
+            (true | false, _) => {}
+        }
+        Err(if self.is_out_of_retries { Failure::RetriesSpent } else { Failure::AllProvidersFailed })
     }
-    let excluded = unfit.iter().map(|(lane, _)| Excluded {
-        provider: lane.name.clone(),
-        model: lane.model.clone(),
-        reasons: vec!["operation_not_served".to_owned()],
-        policy: None,
-        message: "the provider has no endpoint for what is asked".to_owned(),
-    });
-    Failure::NoEligibleProvider(excluded.collect())
 }

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lotse_crds::body::{self, BodyError, Change, Edits, Scanned};
+use lotse_crds::needs::Needs;
+use lotse_crds::preferences::{self, Asked, Preferences};
 use lotse_crds::snapshot::{Candidate, Route};
 use lotse_crds::wire::Operation;
 use serde_json::{Map, Value};
@@ -41,8 +43,20 @@ pub struct Call {
     pub headers: HeaderMap,
     /// What of it leans on state that a provider keeps; only for Responses.
     pub kept: Vec<Kept>,
+    /// What the app asks of routing.
+    pub preferences: Preferences,
+    /// The fields that said so, which are no longer in the body.
+    pub routing_fields: Vec<&'static str>,
+    /// Whether the app's SDK repeats by itself a call that has failed before.
+    pub is_repeated: bool,
     body: Body,
 }
+
+/// The session that the app names, and whether it wants to hear how it was routed. Source: OpenRouter's documentation.
+const SESSION: HeaderName = HeaderName::from_static("x-session-id");
+const METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
+/// How often an SDK has repeated a call by itself. Source: openai-python and anthropic-python, made by Stainless.
+const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
 
 /// A call in neutral terms.
 pub struct Neutral {
@@ -72,20 +86,36 @@ impl Call {
         let headers = &parts.headers;
         let kind = headers.get(header::CONTENT_TYPE);
         let boundary = kind.and_then(|kind| multipart::boundary(kind.to_str().ok()?));
+        let (mut preferences, mut routing_fields) = (Preferences::default(), Vec::new());
         let (body, model, stream) = if let (Some(boundary), Some(kind)) = (boundary, kind) {
             let form = Form::read(&body, &boundary)?;
             let (model, stream) = (form.model.clone(), form.stream);
             (Body { bytes: body, content: Content::Form(form, kind.clone()) }, model, stream)
         } else {
             let scanned = body::scan(&body)?;
-            scanned.refuse_unsupported(&body)?;
-            let (model, stream) = (scanned.model(&body)?, scanned.stream(&body)?);
-            (Body { bytes: body, content: Content::Json(scanned) }, model, stream)
+            preferences = Preferences::read(&body, &scanned, asked_in(headers, operation))?;
+            routing_fields = preferences::routing_fields(&body, &scanned, operation);
+            let stream = scanned.stream(&body)?;
+            let model = match preferences.models.first() {
+                Some(first) if scanned.value(&body, "model").is_none() => first.clone(),
+                Some(_) | None => scanned.model(&body)?,
+            };
+            (Body { bytes: body, content: Content::Json(scanned) }.without(&routing_fields)?, model, stream)
         };
         let forwarded = FORWARDED.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
         let caller = endpoint::dialect(parts.uri.path());
         let kept = if operation == Operation::Responses { state::kept(&fields(&body.bytes)?) } else { Vec::new() };
-        Ok(Self { operation, caller, model, stream, headers: forwarded, kept, body })
+        let is_repeated = headers.get(RETRY_COUNT).is_some_and(|count| count != "0");
+        let headers = forwarded;
+        Ok(Self { operation, caller, model, stream, headers, kept, preferences, routing_fields, is_repeated, body })
+    }
+
+    /// What the call needs of a model. Of a form nothing is known.
+    pub fn needs(&self) -> Needs {
+        match &self.body.content {
+            Content::Json(scanned) => Needs::read(&self.body.bytes, scanned, self.operation),
+            Content::Form(..) => Needs::default(),
+        }
     }
 
     /// The Content-Type that goes with the body.
@@ -160,6 +190,18 @@ impl Body {
         Ok(Self { bytes, content: Content::Json(scanned) })
     }
 
+    /// The same without these fields: what is for us does not go on.
+    fn without(self, fields: &[&'static str]) -> Result<Self, Failure> {
+        match &self.content {
+            Content::Json(scanned) if !fields.is_empty() => {
+                let edits = Edits { remove: fields.to_vec(), ..Edits::default() };
+                let pieces = pieces::put_together(&self.bytes, scanned.edit(&self.bytes, edits));
+                Self::read(Bytes::from(pieces.concat()))
+            }
+            Content::Json(_) | Content::Form(..) => Ok(self),
+        }
+    }
+
     /// The value of a top-level field; nothing in a form.
     pub fn value(&self, key: &str) -> Option<&[u8]> {
         match &self.content {
@@ -207,6 +249,12 @@ impl Body {
     }
 }
 
+/// What headers say of routing.
+fn asked_in(headers: &HeaderMap, operation: Operation) -> Asked<'_> {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    Asked { operation, session_id: text(&SESSION), metadata: text(&METADATA) }
+}
+
 fn fields(body: &[u8]) -> Result<Map<String, Value>, Failure> {
     serde_json::from_slice(body).map_err(|error| Failure::InvalidRequest(error.to_string()))
 }
@@ -214,7 +262,6 @@ fn fields(body: &[u8]) -> Result<Map<String, Value>, Failure> {
 impl From<BodyError> for Failure {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::Unsupported(_) => Self::UnsupportedField(error.to_string()),
             BodyError::NotJson(_)
             | BodyError::NotAnObject
             | BodyError::DuplicateKey(_)

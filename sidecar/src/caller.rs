@@ -23,7 +23,10 @@ impl Told<'_> {
     fn message(&self) -> String {
         let message = self.failure.message();
         if self.attempts.is_empty()
-            || !matches!(self.failure, Failure::AllProvidersFailed | Failure::RateLimited { .. })
+            || !matches!(
+                self.failure,
+                Failure::AllProvidersFailed | Failure::RetriesSpent | Failure::RateLimited { .. }
+            )
         {
             return message;
         }

@@ -4,13 +4,21 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use jiff::Timestamp;
 use lotse_crds::name::ObjectName;
-use lotse_crds::plan::Refusal;
+use lotse_crds::plan::{Plan, Refusal};
+use lotse_crds::preferences::Refused;
 use lotse_crds::snapshot::Reason;
 use serde::Serialize;
 
 use crate::format::Invalid;
 use crate::format::error::{ErrorClass, ProviderError};
+use crate::quota::Wait;
+use crate::spending::Reset;
+
+mod attempt;
+
+pub use attempt::{AttemptError, AttemptNote};
 
 /// Why a call ended without an answer.
 #[derive(Clone, Debug)]
@@ -49,8 +57,24 @@ pub enum Failure {
         /// The shortest wait that any of them named.
         wait: Option<Duration>,
     },
+    /// A limit of the route is reached.
+    LimitReached {
+        /// The route.
+        route: ObjectName,
+        /// Which limit, and when a call may come again.
+        wait: Wait,
+    },
+    /// A budget of the route is spent.
+    BudgetExhausted {
+        /// The route.
+        route: ObjectName,
+        /// Which budget, and when the next day or month begins.
+        reset: Reset,
+    },
     /// Every candidate that was tried failed.
     AllProvidersFailed,
+    /// Those that were tried failed, and the route's retry budget has no further attempt.
+    RetriesSpent,
     /// There is nothing to obey yet.
     NotConfigured,
     /// What is in force has not been vouched for in time.
@@ -76,103 +100,11 @@ pub struct Excluded {
     pub message: String,
 }
 
-/// How one attempt ended without an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AttemptError {
-    /// No connection was made.
-    Unreachable(String),
-    /// Nothing came in time.
-    Timeout(&'static str),
-    /// The provider says that it went wrong.
-    Provider {
-        /// The status; none when it said so in a stream.
-        status: Option<StatusCode>,
-        /// What it says.
-        error: ProviderError,
-    },
-    /// The provider wants the call to go elsewhere.
-    Redirect(StatusCode),
-    /// The provider answered with something that is no answer.
-    BrokenAnswer(String),
-    /// The answer broke off.
-    Cut,
-}
-
-/// One attempt, as callers and logs are told.
-#[derive(Clone, Debug, Serialize)]
-pub struct AttemptNote {
-    /// The provider, as `namespace/name`.
-    pub provider: ObjectName,
-    /// The model, as routes call it.
-    pub model: String,
-    /// The stable word.
-    pub code: &'static str,
-    /// The provider's status, if it gave one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// A sentence for people. It never holds what the provider wrote.
-    pub message: String,
-}
-
-impl AttemptError {
-    /// The stable word.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unreachable(_) => "unreachable",
-            Self::Timeout(_) => "timeout",
-            Self::Provider { error, .. } => error.class.code(),
-            Self::Redirect(_) => "redirect_refused",
-            Self::BrokenAnswer(_) => "broken_answer",
-            Self::Cut => "cut",
-        }
-    }
-
-    /// Whether this is the provider's own fault, and so counts towards an outage: unreachable, overload, 5xx, timeout.
-    pub fn is_own_fault(&self) -> bool {
-        match self {
-            Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut => true,
-            Self::Provider { error, .. } => error.class.is_own_fault(),
-            Self::Redirect(_) => false,
-        }
-    }
-
-    /// How long the provider asks to wait.
-    pub fn wait(&self) -> Option<Duration> {
-        match self {
-            Self::Provider { error, .. } => error.wait,
-            Self::Redirect(_) | Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut => None,
-        }
-    }
-
-    /// The provider's status, if it gave one.
-    pub fn status(&self) -> Option<u16> {
-        match self {
-            Self::Provider { status, .. } => status.map(|status| status.as_u16()),
-            Self::Redirect(status) => Some(status.as_u16()),
-            Self::Unreachable(_) | Self::Timeout(_) | Self::BrokenAnswer(_) | Self::Cut => None,
-        }
-    }
-
-    /// A sentence for people.
-    pub fn message(&self) -> String {
-        match self {
-            Self::Unreachable(why) => format!("could not be reached: {why}"),
-            Self::Timeout(what) => format!("{what} in time"),
-            Self::Redirect(status) => {
-                format!("answered {}; redirects are neither followed nor passed on", status.as_u16())
-            }
-            Self::Provider { status, error } => {
-                let said = match status {
-                    Some(status) => format!("answered {}", status.as_u16()),
-                    None => "reported an error".to_owned(),
-                };
-                match error.class.advice() {
-                    Some(advice) => format!("{said}: {advice}"),
-                    None => format!("{said} ({})", error.class.code()),
-                }
-            }
-            Self::BrokenAnswer(why) => format!("sent what is no answer: {why}"),
-            Self::Cut => "broke off its answer".to_owned(),
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Invalid { .. } => Self::InvalidRequest(refused.to_string()),
+            Refused::Unsupported { .. } => Self::UnsupportedField(refused.to_string()),
         }
     }
 }
@@ -198,8 +130,9 @@ impl Failure {
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::MisdirectedRequest => "misdirected_request",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::AllProvidersFailed | Self::StreamCut(_) => "all_providers_failed",
+            Self::RateLimited { .. } | Self::LimitReached { .. } => "rate_limited",
+            Self::BudgetExhausted { .. } => "budget_exhausted",
+            Self::AllProvidersFailed | Self::RetriesSpent | Self::StreamCut(_) => "all_providers_failed",
             Self::NotConfigured => "not_configured",
             Self::PolicyStale => "policy_stale",
             Self::DeadlineExceeded => "deadline_exceeded",
@@ -216,8 +149,9 @@ impl Failure {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
-            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::AllProvidersFailed | Self::StreamCut(_) => StatusCode::BAD_GATEWAY,
+            Self::RateLimited { .. } | Self::LimitReached { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::BudgetExhausted { .. } => StatusCode::PAYMENT_REQUIRED,
+            Self::AllProvidersFailed | Self::RetriesSpent | Self::StreamCut(_) => StatusCode::BAD_GATEWAY,
             Self::NotConfigured | Self::PolicyStale => StatusCode::SERVICE_UNAVAILABLE,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -248,11 +182,48 @@ impl Failure {
                 "the Host header must name this port: 127.0.0.1, [::1] or localhost".to_owned()
             }
             Self::RateLimited { .. } => "every provider that may be used asks to wait".to_owned(),
+            Self::LimitReached { route, wait } => {
+                format!("this namespace has reached the {} of ModelRoute {route}", wait.limit.word())
+            }
+            Self::BudgetExhausted { route, reset } => format!(
+                "this namespace has spent the {} US dollars of ModelRoute {route} for this {}; it begins anew at {}",
+                reset.budget,
+                reset.period.word(),
+                reset.at
+            ),
             Self::AllProvidersFailed => "every provider that may be used failed".to_owned(),
+            Self::RetriesSpent => "the providers that were asked failed, and so many calls of this ModelRoute fail that its retry budget lets no further one be asked".to_owned(),
             Self::NotConfigured => "no configuration has arrived yet; try again shortly".to_owned(),
             Self::PolicyStale => "the operator has not confirmed the policy for longer than the DataPolicy's staleness.refuseSeconds; see whether lotse-controller runs and can be reached".to_owned(),
             Self::DeadlineExceeded => "the call took longer than the ModelRoute's timeouts.totalSeconds".to_owned(),
             Self::StreamCut(why) => format!("the provider {}; what came before is incomplete", why.message()),
+        }
+    }
+
+    /// After how long a call may come again, if that is known.
+    pub fn wait(&self, now: Timestamp) -> Option<Duration> {
+        match self {
+            Self::RateLimited { wait } => *wait,
+            Self::LimitReached { wait, .. } => Some(wait.after),
+            Self::BudgetExhausted { reset, .. } => Duration::try_from(reset.at.duration_since(now)).ok(),
+            Self::InvalidRequest(_)
+            | Self::NoSuchEndpoint
+            | Self::UnsupportedField(_)
+            | Self::NoDataPolicy(_)
+            | Self::PolicyDenied(_)
+            | Self::OriginRefused
+            | Self::ModelNotFound { .. }
+            | Self::NoEligibleProvider(_)
+            | Self::MethodNotAllowed(_)
+            | Self::PayloadTooLarge
+            | Self::UnsupportedMediaType(_)
+            | Self::MisdirectedRequest
+            | Self::AllProvidersFailed
+            | Self::RetriesSpent
+            | Self::NotConfigured
+            | Self::PolicyStale
+            | Self::DeadlineExceeded
+            | Self::StreamCut(_) => None,
         }
     }
 
@@ -278,8 +249,9 @@ impl Failure {
             Self::UnsupportedField(_) => ErrorClass::Unsupported,
             Self::NoDataPolicy(_) | Self::PolicyDenied(_) | Self::OriginRefused => ErrorClass::Residency,
             Self::NoSuchEndpoint | Self::ModelNotFound { .. } | Self::NoEligibleProvider(_) => ErrorClass::NotFound,
-            Self::RateLimited { .. } => ErrorClass::RateLimit,
-            Self::AllProvidersFailed | Self::StreamCut(_) => ErrorClass::Server,
+            Self::RateLimited { .. } | Self::LimitReached { .. } => ErrorClass::RateLimit,
+            Self::BudgetExhausted { .. } => ErrorClass::Quota,
+            Self::AllProvidersFailed | Self::RetriesSpent | Self::StreamCut(_) => ErrorClass::Server,
             Self::NotConfigured | Self::PolicyStale => ErrorClass::Overload,
             Self::DeadlineExceeded => ErrorClass::Timeout,
         }
@@ -301,7 +273,10 @@ impl Failure {
             | Self::UnsupportedMediaType(_)
             | Self::MisdirectedRequest
             | Self::RateLimited { .. }
+            | Self::LimitReached { .. }
+            | Self::BudgetExhausted { .. }
             | Self::AllProvidersFailed
+            | Self::RetriesSpent
             | Self::NotConfigured
             | Self::PolicyStale
             | Self::DeadlineExceeded
@@ -309,11 +284,15 @@ impl Failure {
         }
     }
 
-    /// Why a plan without attempts has none. `opens` says whether any policy opens the door.
-    pub fn of_empty_plan(refused: &[Refusal<'_>], opens: bool) -> Self {
+    /// Why a plan without attempts has none. `opens` says whether any policy opens the door. When the policies permit somebody,
+    /// it is the app's own wishes that leave nobody.
+    pub fn of_empty_plan(plan: &Plan<'_>, opens: bool) -> Self {
+        let refused = &plan.refused;
         let excluded: Vec<Excluded> = refused.iter().flat_map(Excluded::of).collect();
         if !opens {
             Self::NoDataPolicy(excluded)
+        } else if plan.permitted > 0 {
+            Self::NoEligibleProvider(excluded)
         } else if refused.iter().any(|refusal| refusal.reasons.iter().any(Reason::is_policy)) {
             Self::PolicyDenied(excluded)
         } else {

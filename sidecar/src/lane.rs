@@ -2,20 +2,30 @@
 //! Made when a snapshot comes into force, so that a call looks nothing up and writes no label.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use http::StatusCode;
 use lotse_crds::name::ObjectName;
+use lotse_crds::plan::{Health as Opinion, Standing};
 use lotse_crds::price::Price;
+use lotse_crds::quota::CallLimits;
 use lotse_crds::snapshot::{Candidate, Keys};
+use lotse_crds::usage::Account;
 
 use crate::dial::{PlaceError, Resolver, TlsRoots};
 use crate::exchange::Refusals;
 use crate::failure::{AttemptError, AttemptNote};
-use crate::format::error::ProviderError;
-use crate::health::Recent;
+use crate::format::error::{ErrorClass, ProviderError};
+use crate::health::{Health, Outcome};
+use crate::hint::Hint;
 use crate::makers::Makers;
 use crate::metrics::{LaneMetrics, Metrics};
 use crate::moment;
+use crate::pace::Pace;
+use crate::quota::{Entered, Quota, Wait};
+use crate::record::CANCELLED;
+use crate::routes::Routes;
 use crate::server::{Origins, Server};
 
 /// What one candidate needs to be called.
@@ -36,8 +46,17 @@ pub struct Lane {
     pub metrics: LaneMetrics,
     /// Who made the ids of answers that providers keep.
     pub makers: Arc<Makers>,
-    health: Arc<Mutex<Recent>>,
+    fitness: Arc<Mutex<Fitness>>,
+    hint: Arc<Hint>,
+    quota: Option<(Arc<Quota>, CallLimits)>,
     refusals: Arc<Refusals>,
+}
+
+/// How a candidate fares, and how fast it is.
+#[derive(Debug, Default)]
+struct Fitness {
+    health: Health,
+    pace: Pace,
 }
 
 /// What tables share over their lives.
@@ -46,22 +65,24 @@ pub struct Shared {
     pub(crate) tls: TlsRoots,
     /// Resolves names, of providers and of the operator.
     pub(crate) resolver: Arc<Resolver>,
-    health: Mutex<HealthByName>,
+    fitness: Mutex<FitnessByName>,
+    /// What is remembered of routes.
+    pub routes: Routes,
     makers: Arc<Makers>,
     /// Who has refused a credential.
     pub refusals: Arc<Refusals>,
     /// What limits leave.
     pub quotas: crate::quota::Quotas,
     /// What budgets leave.
-    pub purses: crate::spending::Purses,
+    pub purses: Arc<crate::spending::Purses>,
     /// What other pods say of providers.
     pub hints: crate::hint::Hints,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
 
-/// How candidates have fared, by provider and model.
-type HealthByName = HashMap<(ObjectName, String), Arc<Mutex<Recent>>>;
+/// How candidates fare, by provider and model.
+type FitnessByName = HashMap<(ObjectName, String), Arc<Mutex<Fitness>>>;
 
 /// Why a snapshot can't be used. It is then refused whole.
 #[derive(Debug, thiserror::Error)]
@@ -88,8 +109,8 @@ impl Assembly<'_> {
     /// The lane of a candidate of `route`.
     pub(crate) fn lane(&mut self, route: &ObjectName, candidate: &Candidate) -> Result<Lane, TableError> {
         let (name, model) = (candidate.provider.clone(), candidate.model.clone());
-        let health = {
-            let mut all = self.shared.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitness = {
+            let mut all = self.shared.fitness.lock().unwrap_or_else(PoisonError::into_inner);
             all.entry((name.clone(), model.clone())).or_default().clone()
         };
         Ok(Lane {
@@ -101,21 +122,78 @@ impl Assembly<'_> {
             name,
             model,
             makers: self.shared.makers.clone(),
-            health,
+            fitness,
+            hint: self.shared.hints.hint(&candidate.provider, &candidate.model),
+            quota: candidate.limits.map(|limits| {
+                let account = Account::Provider(candidate.provider.clone());
+                (self.shared.quotas.quota(&account, &self.shared.metrics), limits)
+            }),
             refusals: self.shared.refusals.clone(),
         })
     }
 }
 
 impl Lane {
-    /// Whether the candidate has an outage now.
-    pub fn has_outage(&self) -> bool {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner).has_outage(moment::instant())
+    fn fitness(&self) -> MutexGuard<'_, Fitness> {
+        self.fitness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes how a call ended, and whether it failed by the provider's own fault.
-    pub fn note(&self, fault: bool) {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner).note(moment::instant(), fault);
+    /// How the candidate stands now, for calls of this kind.
+    pub fn standing(&self, now: Instant, stream: bool) -> Standing {
+        let heard = self.hint.heard(now);
+        let mut fitness = self.fitness();
+        let own = fitness.health.opinion(now);
+        // What other pods say only orders, as all of it does.
+        let told = match (heard.limited_until, heard.outage_until) {
+            (Some(_), _) => Opinion::Limited,
+            (None, Some(_)) => Opinion::Outage,
+            (None, None) => Opinion::Well,
+        };
+        Standing {
+            health: own.max(told),
+            latency: fitness.pace.latency(now, stream),
+            throughput: fitness.pace.throughput(now),
+        }
+    }
+
+    /// A call begins.
+    pub fn begins(&self) {
+        self.fitness().health.begins(moment::instant());
+    }
+
+    /// A call has ended like this.
+    pub fn ends(&self, outcome: Outcome) {
+        let now = moment::instant();
+        let ails = {
+            let mut fitness = self.fitness();
+            fitness.health.ends(now, outcome);
+            fitness.health.ails()
+        };
+        self.hint.say(ails, now);
+    }
+
+    /// Opens the account with the provider for one call, or says when one may come again.
+    pub fn enter(&self) -> Result<Option<Entered>, Wait> {
+        let Some((quota, limits)) = &self.quota else { return Ok(None) };
+        quota.enter(limits, moment::instant()).map(Some)
+    }
+
+    /// A stream that began at `began` has its first content.
+    pub fn had_content(&self, began: Instant) {
+        let now = moment::instant();
+        self.fitness().pace.had_content(now, now.saturating_duration_since(began));
+    }
+
+    /// An answer that is not streamed, to a call that began at `began`, is whole.
+    pub fn answered(&self, began: Instant) {
+        let now = moment::instant();
+        self.fitness().pace.answered(now, now.saturating_duration_since(began));
+    }
+
+    /// So many tokens came since `began`.
+    pub fn wrote(&self, tokens: u64, began: Instant) {
+        let now = moment::instant();
+        self.fitness().pace.wrote(now, tokens, now.saturating_duration_since(began));
     }
 
     /// Notes that the provider has refused its credential, if this error says so.
@@ -129,7 +207,8 @@ impl Lane {
             | AttemptError::Timeout(_)
             | AttemptError::Redirect(_)
             | AttemptError::BrokenAnswer(_)
-            | AttemptError::Cut => false,
+            | AttemptError::Cut
+            | AttemptError::TooSlow(_) => false,
         };
         if is_refused {
             self.refusals.tell(&self.name, moment::instant());
@@ -145,6 +224,19 @@ impl Lane {
             status: error.status(),
             message: error.message(),
         }
+    }
+
+    /// An attempt that was cut off because another answered first, as callers are told.
+    pub fn note_cancelled(&self) -> AttemptNote {
+        let message = "was cut off, because another answered first".to_owned();
+        AttemptNote { provider: self.name.clone(), model: self.model.clone(), code: CANCELLED, status: None, message }
+    }
+
+    /// A refusal as the caller's fault, after which the call has gone on, as callers are told.
+    pub fn note_refused(&self, status: StatusCode, class: ErrorClass) -> AttemptNote {
+        let message = format!("answered {} ({})", status.as_u16(), class.code());
+        let (provider, model) = (self.name.clone(), self.model.clone());
+        AttemptNote { provider, model, code: class.code(), status: Some(status.as_u16()), message }
     }
 
     /// What answers say of the candidate: the provider's name, and the price that their cost is made from.

@@ -37,6 +37,8 @@ pub struct Metrics {
     pub cost: Family<ProviderLabels, Counter>,
     /// Snapshots, by whether they were applied.
     pub snapshots: Family<SnapshotLabels, Counter>,
+    /// Calls that an SDK repeated by itself.
+    pub sdk_retries: Counter,
     /// Calls that are being answered.
     pub active: Gauge,
     /// Seconds since somebody has vouched for what is in force.
@@ -164,6 +166,7 @@ impl Metrics {
             tokens: Family::default(),
             cost: Family::default(),
             snapshots: Family::default(),
+            sdk_retries: Counter::default(),
             active: Gauge::default(),
             policy_age: Gauge::default(),
         };
@@ -198,6 +201,11 @@ impl Metrics {
             "lotse_policy_age_seconds",
             "Seconds since the operator has confirmed the policy; 0 on a folder",
             metrics.policy_age.clone(),
+        );
+        registry.register(
+            "lotse_sdk_retries",
+            "Calls that the app's SDK repeated by itself, as x-stainless-retry-count says",
+            metrics.sdk_retries.clone(),
         );
         registry.register("lotse_active_calls", "Calls that are being answered", metrics.active.clone());
         metrics

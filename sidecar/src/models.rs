@@ -16,10 +16,10 @@ use crate::table::Table;
 
 /// The models that this workload may ask for and that somebody may answer, by name.
 pub(crate) fn offered(snapshot: &Snapshot) -> Vec<String> {
-    let now = moment::now();
+    let today = residency::utc_day(moment::now());
     let is_answered = |route: &&Route| {
         let mut candidates = route.tiers.iter().flat_map(|tier| &tier.candidates);
-        candidates.any(|candidate| residency::permit(&snapshot.policies, candidate, now).is_ok())
+        candidates.any(|candidate| residency::permit(&snapshot.policies, candidate, today).is_ok())
     };
     let mut names: Vec<String> = snapshot
         .routes

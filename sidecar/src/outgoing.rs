@@ -66,6 +66,8 @@ pub enum Unfit {
     Fields(Vec<String>),
     /// A field refers to what another provider keeps, or somebody who is not known here.
     State(String),
+    /// The namespace's limits of the provider are reached.
+    Limited,
     /// Nobody can be asked: the call is wrong.
     Call(Failure),
 }

@@ -9,6 +9,8 @@ use lotse_crds::name::ObjectName;
 use lotse_crds::plan::Refusal;
 use lotse_crds::price::Tokens;
 
+use crate::bill::Bill;
+use crate::call::Call;
 use crate::failure::AttemptNote;
 use crate::lane::Lane;
 use crate::metrics::{AttemptLabels, CallLabels, Metrics, PolicyLabels};
@@ -16,6 +18,9 @@ use crate::moment;
 
 /// The code of a call that was answered.
 pub const OK: &str = "ok";
+
+/// The code of an attempt that was cut off because another answered first.
+pub const CANCELLED: &str = "cancelled";
 
 /// The record of one call.
 pub struct Record {
@@ -26,10 +31,12 @@ pub struct Record {
     model: String,
     stream: bool,
     route: Option<ObjectName>,
-    trying: Option<Arc<Lane>>,
+    /// Who is being asked; at the end, who has answered.
+    trying: Vec<Arc<Lane>>,
     failed: Vec<AttemptNote>,
     first_content: Option<f64>,
     counted: Option<(Tokens, Option<f64>)>,
+    bill: Bill,
     end: Option<End>,
 }
 
@@ -52,18 +59,22 @@ impl Record {
             model: String::new(),
             stream: false,
             route: None,
-            trying: None,
+            trying: Vec::new(),
             failed: Vec::new(),
             first_content: None,
             counted: None,
+            bill: Bill::default(),
             end: None,
         }
     }
 
     /// What is asked for.
-    pub fn asks(&mut self, model: &str, stream: bool) {
-        model.clone_into(&mut self.model);
-        self.stream = stream;
+    pub fn asks(&mut self, call: &Call) {
+        call.model.clone_into(&mut self.model);
+        self.stream = call.stream;
+        if call.is_repeated {
+            self.metrics.sdk_retries.inc();
+        }
     }
 
     /// The route that answers, and who it may not use although its snapshot would have let it.
@@ -72,7 +83,7 @@ impl Record {
         for refusal in refused {
             // What the snapshot itself refuses is counted by its table.
             let Cow::Owned(reasons) = &refusal.reasons else { continue };
-            for reason in reasons {
+            for reason in reasons.iter().filter(|reason| reason.is_policy()) {
                 let labels = PolicyLabels::new(refusal.provider, reason);
                 self.metrics.excluded.get_or_create(&labels).inc();
             }
@@ -81,14 +92,30 @@ impl Record {
 
     /// A candidate is tried.
     pub fn tries(&mut self, lane: &Arc<Lane>) {
-        self.trying = Some(lane.clone());
+        self.trying.push(lane.clone());
     }
 
-    /// The attempt failed.
-    pub fn fails(&mut self, note: AttemptNote) {
-        self.count_attempt(note.code);
+    /// An attempt failed.
+    pub fn fails(&mut self, lane: &Arc<Lane>, note: AttemptNote) {
+        self.count_attempt(lane, note.code);
         self.failed.push(note);
-        self.trying = None;
+        self.trying.retain(|trying| !Arc::ptr_eq(trying, lane));
+    }
+
+    /// A candidate has answered, for this route and on this bill; who was asked beside it is cut off.
+    pub fn answers(&mut self, lane: &Arc<Lane>, route: &ObjectName, bill: Bill) {
+        if self.route.as_ref() != Some(route) {
+            self.route = Some(route.clone());
+        }
+        self.bill = bill;
+        for other in std::mem::take(&mut self.trying) {
+            if Arc::ptr_eq(&other, lane) {
+                self.trying.push(other);
+            } else {
+                self.count_attempt(&other, CANCELLED);
+                self.failed.push(other.note_cancelled());
+            }
+        }
     }
 
     /// The attempts that failed.
@@ -98,7 +125,7 @@ impl Record {
 
     /// How many attempts there were.
     pub fn attempt_count(&self) -> usize {
-        self.failed.len() + usize::from(self.trying.is_some())
+        self.failed.len() + self.trying.len()
     }
 
     /// An auditing policy would have refused who answers.
@@ -122,6 +149,7 @@ impl Record {
 
     /// The provider has counted.
     pub fn counts(&mut self, tokens: Tokens, cost: Option<f64>) {
+        self.bill.counts(tokens, cost);
         self.counted = Some((tokens, cost));
     }
 
@@ -129,15 +157,13 @@ impl Record {
         moment::instant().saturating_duration_since(self.started).as_secs_f64()
     }
 
-    fn count_attempt(&self, code: &'static str) {
-        match &self.trying {
-            None => {}
-            Some(lane) if code == OK => drop(lane.metrics.attempts.inc()),
-            Some(lane) => {
-                let labels = AttemptLabels { provider: lane.provider.clone(), model: lane.model.clone(), code };
-                self.metrics.attempts.get_or_create(&labels).inc();
-            }
+    fn count_attempt(&self, lane: &Lane, code: &'static str) {
+        if code == OK {
+            lane.metrics.attempts.inc();
+            return;
         }
+        let labels = AttemptLabels { provider: lane.provider.clone(), model: lane.model.clone(), code };
+        self.metrics.attempts.get_or_create(&labels).inc();
     }
 
     /// The call ends: `ok`, or the code of its failure.
@@ -150,14 +176,16 @@ impl Record {
 
     fn tell(&self, End { status, code, seconds }: End) {
         self.metrics.active.dec();
-        self.count_attempt(code);
+        for lane in &self.trying {
+            self.count_attempt(lane, code);
+        }
         self.count_call(seconds, code);
         let (tokens, cost) = self.counted.unwrap_or_default();
         tracing::info!(
             request_id = self.request_id,
             model = self.model.char_indices().nth(256).map_or(&*self.model, |(end, _)| &self.model[..end]),
             route = self.route.as_ref().map(tracing::field::display),
-            provider = self.trying.as_ref().map(|lane| lane.provider.as_str()),
+            provider = self.trying.first().map(|lane| lane.provider.as_str()),
             attempts = self.attempt_count(),
             failed = self.failed_attempts(),
             status,
@@ -178,7 +206,7 @@ impl Record {
     }
 
     fn count_call(&self, seconds: f64, code: &'static str) {
-        let Some(lane) = self.trying.as_deref() else { return self.count_end(String::new(), code) };
+        let Some(lane) = self.trying.first() else { return self.count_end(String::new(), code) };
         let metrics = &lane.metrics;
         if code == OK {
             metrics.calls.inc();

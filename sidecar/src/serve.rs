@@ -10,10 +10,12 @@ use http::request::Parts;
 use http::{Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use lotse_crds::needs::Needs;
 use lotse_crds::plan::{Moment, Plan, plan};
 use lotse_crds::residency;
 use lotse_crds::snapshot::{Candidate, Keys, Snapshot};
 use lotse_crds::wire::Operation;
+use lotse_crds::wishes::{Lookup, Wishes};
 use tokio::sync::Notify;
 
 use crate::answer;
@@ -28,6 +30,8 @@ use crate::lease::PolicyLease;
 use crate::models;
 use crate::moment;
 use crate::record::Record;
+use crate::session;
+use crate::sticky::SessionKey;
 use crate::stream::AnswerBody;
 use crate::table::Table;
 
@@ -136,31 +140,47 @@ async fn call(
     let body = read(parts, body).await?;
     let body = guard::coding(&parts.headers)?.decode(body)?;
     let call = Call::read(operation, parts, body)?;
-    record.asks(&call.model, call.stream);
+    record.asks(&call);
     let snapshot = &table.snapshot;
-    let Some(route) = table.route(&call.model) else {
+    call.preferences.check_names(snapshot)?;
+    let lookup = Lookup { exact: &|model| table.exact(model), any: &|model| table.route(model) };
+    let Some(wishes) = Wishes::find(lookup, &call.model, &call.preferences, &call.routing_fields)? else {
         if !table.opens {
             return Err(Failure::NoDataPolicy(Vec::new()));
         }
         return Err(Failure::ModelNotFound { model: call.model.clone(), known: models::offered(snapshot) });
     };
-    let now = moment::now();
-    let plan = {
-        let has_outage = |candidate: &Candidate| table.has_outage(candidate);
-        let mut chance = moment::chance;
-        plan(route, &snapshot.policies, &mut Moment { now, has_outage: &has_outage, chance: &mut chance })
-    };
+    let route = wishes.first();
+    let session = session::key(&call, route, table.remembered(route));
+    let plan = planned(table, &call, &wishes, session);
     record.is_routed(&route.name, &plan.refused);
-    table.count_refused(&call.model);
+    table.count_refused(route);
     if plan.attempts.is_empty() {
-        return Err(Failure::of_empty_plan(&plan.refused, table.opens));
+        return Err(Failure::of_empty_plan(&plan, table.opens));
     }
     if operation == Operation::CountTokens && !counts(table, &plan) {
         return Ok(Outcome::Estimated(count::estimate(&call.neutral(route)?.call)));
     }
-    let answered = attempt::run(&call, (table, route), &plan, record).await?;
+    let mut answered = attempt::run(&call, (table, &plan), session, record).await?;
+    answered.dropped.extend(wishes.left_out);
     audit(snapshot, answered.lane.ordinal, record);
     Ok(Outcome::Answered(Box::new(answered)))
+}
+
+/// Who is tried for a call, and in which order.
+fn planned<'t>(table: &'t Table, call: &Call, wishes: &Wishes<'t, '_>, session: Option<SessionKey>) -> Plan<'t> {
+    let instant = moment::instant();
+    let wishes = wishes.wishes();
+    let reads_needs = wishes.iter().any(|wish| wish.preferences.require_parameters || table.asks_needs(wish.route));
+    let needs = if reads_needs { call.needs() } else { Needs::default() };
+    let sticky = session
+        .zip(wishes.first())
+        .and_then(|(session, wish)| table.remembered(wish.route).sticky().who(session, instant).cloned());
+    let sticky = sticky.as_ref().map(|who| (&who.provider, who.model.as_str()));
+    let standing = |candidate: &Candidate| table.standing(candidate, (instant, call.stream));
+    let mut chance = moment::chance;
+    let mut moment = Moment { now: moment::now(), needs: &needs, sticky, standing: &standing, chance: &mut chance };
+    plan(&wishes, &table.snapshot.policies, &mut moment)
 }
 
 /// Whether any candidate counts tokens itself.
@@ -177,7 +197,7 @@ fn audit(snapshot: &Snapshot, ordinal: usize, record: &Record) {
         return;
     }
     let Some(candidate) = snapshot.candidates().nth(ordinal) else { return };
-    for reason in residency::objections(&snapshot.audits, &candidate.facts, moment::now()) {
+    for reason in residency::objections(&snapshot.audits, &candidate.facts, residency::utc_day(moment::now())) {
         if let Some(policy) = &reason.policy {
             record.would_refuse(policy, &candidate.provider, &reason.code);
         }

@@ -17,6 +17,8 @@ use crate::attempt::{Begun, Source};
 use crate::caller::Told;
 use crate::failure::{AttemptError, AttemptNote, Failure};
 use crate::format::Format;
+use crate::health::Outcome;
+use crate::moment;
 use crate::pieces::CHEAP_TO_COPY;
 use crate::record::{OK, Record};
 use crate::tap::Tap;
@@ -82,9 +84,25 @@ pub struct Flow {
     caller: Format,
     idle: Duration,
     silence: Pin<Box<Sleep>>,
+    /// When something came last.
+    silent_since: Instant,
     deadline: Instant,
     has_moved: bool,
+    /// When its first content came.
+    content_at: std::time::Instant,
+    floor: Option<Floor>,
 }
+
+/// How fast a stream must be.
+struct Floor {
+    /// The fewest tokens a second.
+    least: u32,
+    /// When what is counted now began, and how many tokens there had been.
+    since: (Instant, u64),
+}
+
+/// Over how long a stream's speed is judged.
+const JUDGED: Duration = Duration::from_secs(10);
 
 enum State {
     /// More may come.
@@ -100,9 +118,13 @@ enum State {
 impl Flow {
     /// Goes on with a stream that has begun.
     pub fn new(begun: Begun, record: Record) -> Self {
-        let Begun { held, source, tap, kind: _, caller, deadline, idle } = begun;
-        let silence = Box::pin(tokio::time::sleep_until(deadline.min(Instant::now() + idle)));
+        let Begun { held, source, tap, kind: _, caller, deadline, idle, floor } = begun;
+        let now = Instant::now();
+        let silence = Box::pin(tokio::time::sleep_until(deadline.min(now + idle)));
+        let floor = floor.map(|least| Floor { least, since: (now, tap.tokens_so_far()) });
         Self {
+            content_at: moment::instant(),
+            floor,
             out: held,
             source,
             tap,
@@ -111,6 +133,7 @@ impl Flow {
             caller,
             idle,
             silence,
+            silent_since: now,
             deadline,
             has_moved: false,
         }
@@ -148,15 +171,37 @@ impl Flow {
                     Err(error) => self.breaks(&error),
                 },
                 Poll::Ready(Some(Err(_))) => self.breaks(&AttemptError::Cut),
+                Poll::Pending if self.is_too_slow() => return,
                 Poll::Pending if !self.out.is_empty() || self.poll_silence(cx).is_pending() => return,
                 // All of the answer is there; only the provider's connection lingers.
                 Poll::Pending if self.tap.is_done() => self.ends(),
                 Poll::Pending if Instant::now() >= self.deadline => {
                     self.fails(&Failure::DeadlineExceeded, &AttemptError::Timeout("sent nothing more"));
                 }
-                Poll::Pending => self.breaks(&AttemptError::Timeout("sent nothing more")),
+                Poll::Pending if self.silent_since + self.idle <= Instant::now() => {
+                    self.breaks(&AttemptError::Timeout("sent nothing more"));
+                }
+                // It was time to judge its speed, and that is done.
+                Poll::Pending => self.set_silence(),
             }
         }
+    }
+
+    /// Whether the stream has been slower than it must be, over the seconds that end now; it is then broken off.
+    fn is_too_slow(&mut self) -> bool {
+        let Some(Floor { least, since: (began, tokens) }) = self.floor else { return false };
+        let now = Instant::now();
+        if now < began + JUDGED || self.tap.is_done() {
+            return false;
+        }
+        let so_far = self.tap.tokens_so_far();
+        let needed = u64::from(least) * (now - began).as_secs();
+        self.floor = Some(Floor { least, since: (now, so_far) });
+        let is_slow = so_far.saturating_sub(tokens) < needed;
+        if is_slow {
+            self.breaks(&AttemptError::TooSlow(least));
+        }
+        is_slow
     }
 
     fn waiting(&self) -> usize {
@@ -181,15 +226,25 @@ impl Flow {
     /// Ready when it has been silent for too long. The timer is set only when there is nothing else to do.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if std::mem::take(&mut self.has_moved) {
-            self.silence.as_mut().reset(self.deadline.min(Instant::now() + self.idle));
+            self.silent_since = Instant::now();
+            self.set_silence();
         }
         self.silence.as_mut().poll(cx)
+    }
+
+    /// Sets the timer to what comes first: the longest silence, the end of the call, or the time to judge its speed.
+    fn set_silence(&mut self) {
+        let judged = self.floor.as_ref().map_or(self.deadline, |floor| floor.since.0 + JUDGED);
+        self.silence.as_mut().reset(self.deadline.min(self.silent_since + self.idle).min(judged));
     }
 
     fn ends(&mut self) {
         self.state = State::Ended;
         let has_error = self.tap.has_error();
-        self.tap.lane().note(has_error);
+        self.tap.lane().ends(if has_error { Outcome::Fault(None) } else { Outcome::Answered });
+        if let Some(tokens) = self.tap.tokens() {
+            self.tap.lane().wrote(tokens.output, self.content_at);
+        }
         let Some(mut record) = self.record.take() else { return };
         self.count(&mut record);
         record.ends(200, if has_error { "all_providers_failed" } else { OK });
@@ -201,7 +256,7 @@ impl Flow {
 
     fn fails(&mut self, failure: &Failure, error: &AttemptError) {
         self.state = State::Broken;
-        self.tap.lane().note(error.is_own_fault());
+        self.tap.lane().ends(error.outcome());
         let Some(mut record) = self.record.take() else { return };
         self.count(&mut record);
         // A provider that has said itself what went wrong is not contradicted.
@@ -218,6 +273,15 @@ impl Flow {
     fn count(&self, record: &mut Record) {
         if let Some(tokens) = self.tap.tokens() {
             record.counts(tokens, self.tap.lane().price.as_ref().map(|price| price.cost(tokens)));
+        }
+    }
+}
+
+impl Drop for Flow {
+    /// The app has gone. The provider had begun to answer, which is all that is known of it.
+    fn drop(&mut self) {
+        if matches!(self.state, State::Flowing) {
+            self.tap.lane().ends(Outcome::Answered);
         }
     }
 }

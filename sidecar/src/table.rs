@@ -3,15 +3,23 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::HeaderValue;
+use lotse_crds::name::ObjectName;
+use lotse_crds::plan::Standing;
 use lotse_crds::residency::Permitted;
 use lotse_crds::snapshot::{Candidate, Keys, Route, Snapshot};
+use lotse_crds::usage::Account;
 use prometheus_client::metrics::counter::Counter;
 
+use crate::bill::Bill;
+use crate::failure::Failure;
 use crate::lane::{Assembly, Lane, Shared, TableError};
+use crate::quota::Quota;
+use crate::routes::Remembered;
 use crate::server::Origins;
+use crate::spending::Purses;
 
 /// A snapshot arranged for calls.
 pub struct Table {
@@ -27,6 +35,9 @@ pub struct Table {
     pub refuse_after: Duration,
     lanes: Vec<Arc<Lane>>,
     origins: Origins,
+    remembered: HashMap<ObjectName, Arc<Remembered>>,
+    quotas: HashMap<ObjectName, Arc<Quota>>,
+    purses: Arc<Purses>,
     exact: HashMap<String, usize>,
     /// Longest first.
     prefixes: Vec<(String, usize)>,
@@ -64,6 +75,13 @@ impl Table {
             revision: HeaderValue::from_str(&snapshot.revision().0).expect("a revision is hex digits"),
             opens: snapshot.policies.iter().any(|limits| limits.opens),
             excluded: snapshot.routes.iter().map(|route| shared.metrics.of_refused(route)).collect(),
+            remembered: snapshot
+                .routes
+                .iter()
+                .map(|route| (route.name.clone(), shared.routes.of(&route.name)))
+                .collect(),
+            quotas: limited(&snapshot, shared),
+            purses: shared.purses.clone(),
             origins: assembly.origins,
             snapshot,
             lanes,
@@ -77,14 +95,20 @@ impl Table {
         self.snapshot.routes.get(self.route_index(model)?)
     }
 
+    /// The route that answers for exactly this name.
+    pub fn exact(&self, model: &str) -> Option<&Route> {
+        self.snapshot.routes.get(*self.exact.get(model)?)
+    }
+
     fn route_index(&self, model: &str) -> Option<usize> {
         let by_prefix = || self.prefixes.iter().find(|(prefix, _)| model.starts_with(prefix)).map(|(_, at)| *at);
         self.exact.get(model).copied().or_else(by_prefix)
     }
 
-    /// Counts what was refused when the snapshot was compiled, for one call of `model`.
-    pub fn count_refused(&self, model: &str) {
-        let counters = self.route_index(model).and_then(|at| self.excluded.get(at));
+    /// Counts what was refused when the snapshot was compiled, for one call of a route of this table.
+    pub fn count_refused(&self, route: &Route) {
+        let index = self.snapshot.routes.iter().position(|each| std::ptr::eq(each, route));
+        let counters = index.and_then(|at| self.excluded.get(at));
         for counter in counters.into_iter().flatten() {
             counter.inc();
         }
@@ -95,8 +119,38 @@ impl Table {
         &self.lanes[permitted.candidate().ordinal]
     }
 
-    /// Whether a candidate has an outage now.
-    pub fn has_outage(&self, candidate: &Candidate) -> bool {
-        self.lanes[candidate.ordinal].has_outage()
+    /// How a candidate stands at this moment, for calls of this kind.
+    pub fn standing(&self, candidate: &Candidate, (now, stream): (Instant, bool)) -> Standing {
+        self.lanes[candidate.ordinal].standing(now, stream)
     }
+
+    /// What is remembered of a route of this table.
+    pub fn remembered(&self, route: &Route) -> &Remembered {
+        &self.remembered[&route.name]
+    }
+
+    /// Opens the account of one call with a route of this table, or says why it takes none now.
+    pub fn bill(&self, route: &Route) -> Result<Bill, Failure> {
+        Bill::open(route, self.quotas.get(&route.name), &self.purses)
+    }
+
+    /// Whether anything is said of what the models of a route can do, so that a call's needs are worth reading.
+    pub fn asks_needs(&self, route: &Route) -> bool {
+        let mut candidates = route.tiers.iter().flat_map(|tier| &tier.candidates);
+        candidates.any(|candidate| {
+            !candidate.supports.is_empty()
+                || candidate.context_tokens.is_some()
+                || candidate.max_output_tokens.is_some()
+        })
+    }
+}
+
+/// The accounts of the routes that have limits.
+fn limited(snapshot: &Snapshot, shared: &Shared) -> HashMap<ObjectName, Arc<Quota>> {
+    let limited = snapshot.routes.iter().filter(|route| route.limits.is_some());
+    let account = |route: &Route| {
+        let quota = shared.quotas.quota(&Account::Route(route.name.clone()), &shared.metrics);
+        (route.name.clone(), quota)
+    };
+    limited.map(account).collect()
 }

@@ -48,6 +48,32 @@ struct Progress {
     has_error: bool,
     tokens: Option<Tokens>,
     id: Option<String>,
+    written: Written,
+}
+
+/// How much a stream has said, as far as its pieces show it.
+#[derive(Default)]
+struct Written {
+    pieces: u64,
+    bytes: u64,
+    /// The shortest piece: what all of them have around their text.
+    shortest: Option<u64>,
+}
+
+impl Written {
+    fn note(&mut self, length: usize) {
+        let length = length as u64;
+        let shortest = self.shortest.map_or(length, |shortest| shortest.min(length));
+        self.shortest = Some(shortest);
+        self.pieces += 1;
+        self.bytes += length;
+    }
+
+    /// An estimate that is rather too high: a piece has a token at least, and a token four bytes at most.
+    fn tokens(&self) -> u64 {
+        let around = self.shortest.unwrap_or(0) * self.pieces;
+        self.pieces.max(self.bytes.saturating_sub(around) / 4)
+    }
 }
 
 /// How a stream passes.
@@ -112,6 +138,11 @@ impl Tap {
         self.progress.tokens
     }
 
+    /// How many tokens have come so far: an estimate, rather too high than too low.
+    pub fn tokens_so_far(&self) -> u64 {
+        self.progress.written.tokens()
+    }
+
     /// The provider's id for the answer, if it has been read.
     pub fn id(&self) -> Option<&str> {
         self.progress.id.as_deref()
@@ -130,7 +161,11 @@ impl Tap {
                 let mut written = Vec::new();
                 let mut each = |raw: RawEvent<'_>| {
                     let mut events = Vec::new();
+                    let length = raw.data.len();
                     reader.read(raw, &mut events).map_err(broken)?;
+                    if events.iter().any(ModelEvent::is_content) {
+                        progress.written.note(length);
+                    }
                     events.into_iter().try_for_each(|event| progress.translate(lane, event, (writer, &mut written)))
                 };
                 frames.take(frame, &mut each)?;
@@ -138,6 +173,7 @@ impl Tap {
             }
             Passing::Unread => {
                 progress.has_content |= !frame.is_empty();
+                progress.written.note(frame.len());
                 out.push_back(frame);
             }
         }
@@ -212,11 +248,15 @@ impl Progress {
     /// Notes what an event says. What goes out in its place if it must change: a usage gets its cost.
     fn watch(&mut self, lane: &Lane, reader: &mut Reader, raw: RawEvent<'_>) -> Result<Option<Vec<u8>>, AttemptError> {
         let mut events = Vec::new();
+        let length = raw.data.len();
         match reader.read(raw, &mut events) {
             Ok(()) => events.iter().try_for_each(|event| self.sees(event))?,
             // After the first content, what can't be read passes all the same: it is no reason to break a stream.
             Err(_) if self.has_content => return Ok(None),
             Err(error) => return Err(broken(error)),
+        }
+        if events.iter().any(ModelEvent::is_content) {
+            self.written.note(length);
         }
         if !events.iter().any(|event| matches!(event, ModelEvent::Usage(_))) {
             return Ok(None);
@@ -326,7 +366,10 @@ impl Glancing<'_> {
             Event::Garbage if !progress.has_content => {
                 return Err(AttemptError::BrokenAnswer("an event that is not JSON".to_owned()));
             }
-            Event::Content => progress.has_content = true,
+            Event::Content => {
+                progress.has_content = true;
+                progress.written.note(data.len());
+            }
             Event::Other | Event::Garbage => {}
         }
         if !self.glance.may_have_usage(&data) {

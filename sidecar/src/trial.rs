@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use lotse_crds::residency::Permitted;
 use lotse_crds::route::Timeouts;
 use lotse_crds::simulation::Simulation;
-use lotse_crds::snapshot::Target;
+use lotse_crds::snapshot::{Route, Target};
 use lotse_crds::wire::{Operation, Wire};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -92,6 +92,7 @@ fn milliseconds(value: i32) -> Duration {
 pub(crate) struct Trial<'a> {
     pub(crate) call: &'a Call,
     pub(crate) lane: &'a Arc<Lane>,
+    pub(crate) route: &'a Route,
     pub(crate) permitted: Permitted<'a>,
     pub(crate) clock: Clock,
     pub(crate) request_id: &'a str,
@@ -108,6 +109,7 @@ impl Trial<'_> {
     /// Sends the call, and reads an answer up to where it commits.
     pub(crate) async fn run(&self, outgoing: Outgoing) -> Result<Answered, End> {
         let Outgoing { uri, headers, body, way, told, dropped } = outgoing;
+        let began = moment::instant();
         let head = match &self.lane.server {
             None => self.simulate(way),
             Some(server) => self.ask(server, (uri, headers), body).await?,
@@ -119,13 +121,32 @@ impl Trial<'_> {
             }
             // Vectors come whole, whatever is asked.
             200..=299 if self.call.stream && !matches!(way, Way::Embed(..)) => {
-                self.begin(head.source, &headers, (way, told)).await?
+                self.or_refusal(self.begin(head.source, &headers, (way, told)).await)?
             }
-            200..=299 => self.whole(head.source, &headers, (way, told)).await?,
+            200..=299 => self.or_refusal(self.whole(head.source, &headers, (way, told)).await)?,
             300..=399 => return Err(AttemptError::Redirect(head.status).into()),
             _ => self.refusal((head.status, &headers), head.source, way).await?,
         };
-        Ok(Answered { lane: self.lane.clone(), headers, dropped, answer })
+        match &answer {
+            Answer::Stream(_) => self.lane.had_content(began),
+            Answer::Whole(..) | Answer::Written(..) => self.lane.answered(began),
+            Answer::Refusal(..) => {}
+        }
+        Ok(Answered { lane: self.lane.clone(), began, headers, dropped, answer })
+    }
+
+    /// An error in the place of an answer that another provider of the same model would have as well goes back to the caller, as
+    /// it does with a status of its own.
+    fn or_refusal(&self, answer: Result<Answer, End>) -> Result<Answer, End> {
+        match answer {
+            Err(End::Next(AttemptError::Provider { error, .. }))
+                if matches!(error.class, ErrorClass::ContextLength | ErrorClass::ContentFilter) =>
+            {
+                let class = error.class;
+                Ok(Answer::Refusal(StatusCode::BAD_REQUEST, self.told(error), class))
+            }
+            Ok(_) | Err(_) => answer,
+        }
     }
 
     async fn ask(
@@ -196,12 +217,22 @@ impl Trial<'_> {
                 Seen::Content | Seen::Done => {
                     self.remember(tap.id().filter(|_| is_own));
                     let (deadline, idle) = (self.clock.total, self.clock.idle);
+                    let floor = self.route.min_tokens_per_second.and_then(|floor| u32::try_from(floor).ok());
                     let caller = self.call.caller;
                     // Of sound and pictures only the provider knows what they are.
                     let kind =
                         endpoint::format(self.call.operation).is_none().then(|| headers.get(header::CONTENT_TYPE));
                     let kind = kind.flatten().cloned();
-                    return Ok(Answer::Stream(Box::new(Begun { held, source, tap, kind, caller, deadline, idle })));
+                    return Ok(Answer::Stream(Box::new(Begun {
+                        held,
+                        source,
+                        tap,
+                        kind,
+                        caller,
+                        deadline,
+                        idle,
+                        floor,
+                    })));
                 }
             }
         }
@@ -275,7 +306,8 @@ impl Trial<'_> {
             Way::Pass => self.own_words(&body),
             Way::Translate(_) | Way::Embed(..) => None,
         };
-        Ok(Answer::Refusal(status, body.unwrap_or_else(|| self.told(error))))
+        let class = error.class;
+        Ok(Answer::Refusal(status, body.unwrap_or_else(|| self.told(error)), class))
     }
 
     /// What the provider said, if it can go on as it is: it never holds a credential, and is always a JSON object.

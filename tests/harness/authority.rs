@@ -56,7 +56,8 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
-    fn speaking(&self, names: &[&str], protocols: &[&[u8]]) -> TlsAcceptor {
+    /// A server that speaks these protocols, the first that the client offers.
+    pub fn speaking(&self, names: &[&str], protocols: &[&[u8]]) -> TlsAcceptor {
         self.verifying(names, protocols, WebPkiClientVerifier::no_client_auth())
     }
 

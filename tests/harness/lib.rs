@@ -13,6 +13,7 @@ pub mod api;
 pub mod asks;
 pub mod authority;
 pub mod client;
+pub mod dns;
 pub mod follower;
 pub mod manifests;
 pub mod operator;

@@ -1,12 +1,13 @@
 //! A provider that plays a script: it says, refuses, hangs, redirects, cuts and splits as told, byte by byte.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
@@ -17,10 +18,18 @@ pub enum Step {
     Send(Vec<u8>),
     /// Does nothing for a while.
     Wait(Duration),
+    /// Lets everybody else in the process go first, so many times: a wait that no clock measures.
+    Yield(usize),
+    /// Sends bytes again and again until the caller goes away, and counts what is taken.
+    Flood(Vec<u8>),
     /// Says nothing more until the caller goes away.
     Hang,
+    /// Waits until the next request begins, and closes the connection without reading it.
+    CloseWhenAsked,
     /// Closes the connection.
     Close,
+    /// Breaks the connection: the caller sees a reset.
+    Reset,
 }
 
 /// A request that reached the provider.
@@ -59,19 +68,31 @@ type Script = Arc<dyn Fn(&Asked) -> Vec<Step> + Send + Sync>;
 pub struct FakeProvider {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
-    gone: Arc<Notify>,
+    seen: Arc<Seen>,
 }
+
+/// What a provider has seen of its callers, beside their requests.
+#[derive(Default)]
+struct Seen {
+    connections: AtomicUsize,
+    taken: AtomicUsize,
+    gone: Notify,
+    held_back: Notify,
+}
+
+/// How long nobody takes a byte before a provider says that it is held back.
+const HELD_BACK: Duration = Duration::from_millis(300);
 
 impl FakeProvider {
     /// Plays what `script` makes of each request.
     pub async fn plays(script: impl Fn(&Asked) -> Vec<Step> + Send + Sync + 'static) -> Self {
-        Self::listens(Arc::new(script), None).await
+        Self::listens("127.0.0.1:0", Arc::new(script), None).await
     }
 
     /// Says `text` over TLS.
     pub async fn says_over_tls(text: &'static str, tls: TlsAcceptor) -> Self {
         let script = move |asked: &Asked| if asked.wants_stream() { stream(text) } else { whole(text) };
-        Self::listens(Arc::new(script), Some(tls)).await
+        Self::listens("127.0.0.1:0", Arc::new(script), Some(tls)).await
     }
 
     /// Plays what `script` makes of each request, over TLS.
@@ -79,30 +100,42 @@ impl FakeProvider {
         script: impl Fn(&Asked) -> Vec<Step> + Send + Sync + 'static,
         tls: TlsAcceptor,
     ) -> Self {
-        Self::listens(Arc::new(script), Some(tls)).await
+        Self::listens("127.0.0.1:0", Arc::new(script), Some(tls)).await
     }
 
-    async fn listens(script: Script, tls: Option<TlsAcceptor>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+    /// Plays what `script` makes of each request, at this address and port.
+    pub async fn plays_at(address: &str, script: impl Fn(&Asked) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        Self::listens(address, Arc::new(script), None).await
+    }
+
+    async fn listens(address: &str, script: Script, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a loopback port");
         let provider =
-            Self { address: listener.local_addr().expect("it is bound"), asked: Arc::default(), gone: Arc::default() };
+            Self { address: listener.local_addr().expect("it is bound"), asked: Arc::default(), seen: Arc::default() };
         let served = provider.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (served, script, tls) = (served.clone(), script.clone(), tls.clone());
-                tokio::spawn(async move {
-                    match tls {
-                        None => served.serve(stream, script).await,
-                        Some(tls) => {
-                            if let Ok(stream) = tls.accept(stream).await {
-                                served.serve(stream, script).await;
-                            }
-                        }
-                    }
-                });
+                served.seen.connections.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(served.clone().meets(stream, script.clone(), tls.clone()));
             }
         });
         provider
+    }
+
+    async fn meets(self, mut stream: TcpStream, script: Script, tls: Option<TlsAcceptor>) {
+        match tls {
+            None => {
+                if self.serve(&mut stream, script).await {
+                    stream.set_zero_linger().expect("it is a socket");
+                }
+            }
+            Some(tls) => {
+                let Ok(mut stream) = tls.accept(stream).await else { return };
+                if self.serve(&mut stream, script).await {
+                    stream.get_ref().0.set_zero_linger().expect("it is a socket");
+                }
+            }
+        }
     }
 
     /// Where it listens.
@@ -131,6 +164,14 @@ impl FakeProvider {
         Self::plays(|_| vec![Step::Hang]).await
     }
 
+    /// Streams these pieces, each an HTTP chunk, and goes on as told.
+    pub async fn streams(pieces: Vec<Vec<u8>>, end: Vec<Step>) -> Self {
+        let mut steps = vec![Step::Send(stream_head())];
+        steps.extend(pieces.iter().map(|piece| Step::Send(chunk(piece))));
+        steps.extend(end);
+        Self::plays(move |_| steps.clone()).await
+    }
+
     /// A base URL at which nobody listens.
     pub async fn nobody() -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
@@ -157,30 +198,86 @@ impl FakeProvider {
         self.asked.lock().expect("no test panics with it").last().cloned().expect("it was called")
     }
 
-    /// Waits until a caller has gone away while the provider was hanging.
-    pub async fn is_left_alone(&self) {
-        tokio::time::timeout(Duration::from_secs(5), self.gone.notified()).await.expect("the caller goes away");
+    /// Each request that has reached it.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().expect("no test panics with it").clone()
     }
 
-    async fn serve(self, mut stream: impl AsyncRead + AsyncWrite + Unpin, script: Script) {
-        while let Some(asked) = read(&mut stream).await {
+    /// How many connections were made to it.
+    pub fn connections(&self) -> usize {
+        self.seen.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes of a flood were taken.
+    pub fn taken(&self) -> usize {
+        self.seen.taken.load(Ordering::SeqCst)
+    }
+
+    /// Waits until nobody has taken a byte of a flood for a while.
+    pub async fn is_held_back(&self) {
+        tokio::time::timeout(Duration::from_secs(10), self.seen.held_back.notified()).await.expect("it is held back");
+    }
+
+    /// Waits until a caller has gone away while the provider was hanging, or had more to say.
+    pub async fn is_left_alone(&self) {
+        self.is_left_within(Duration::from_secs(5)).await;
+    }
+
+    /// The same, where it must not take longer than this.
+    pub async fn is_left_within(&self, time: Duration) {
+        tokio::time::timeout(time, self.seen.gone.notified()).await.expect("the caller goes away");
+    }
+
+    /// Plays its script on one connection; whether that ends with a reset.
+    async fn serve(self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), script: Script) -> bool {
+        while let Some(asked) = read(stream).await {
             self.asked.lock().expect("no test panics with it").push(asked.clone());
             for step in script(&asked) {
                 match step {
                     Step::Send(bytes) => {
                         if stream.write_all(&bytes).await.is_err() {
-                            return;
+                            self.seen.gone.notify_one();
+                            return false;
                         }
                     }
                     Step::Wait(time) => tokio::time::sleep(time).await,
+                    Step::Yield(times) => {
+                        for _ in 0..times {
+                            tokio::task::yield_now().await;
+                        }
+                    }
+                    Step::Flood(bytes) => return self.flood(stream, &bytes).await,
                     Step::Hang => {
                         let mut rest = [0; 64];
                         while matches!(stream.read(&mut rest).await, Ok(length) if length > 0) {}
-                        self.gone.notify_one();
-                        return;
+                        self.seen.gone.notify_one();
+                        return false;
                     }
-                    Step::Close => return,
+                    Step::CloseWhenAsked => {
+                        drop(stream.read(&mut [0]).await);
+                        return false;
+                    }
+                    Step::Close => return false,
+                    Step::Reset => return true,
                 }
+            }
+        }
+        false
+    }
+
+    async fn flood(&self, stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> bool {
+        let mut at = 0;
+        loop {
+            match tokio::time::timeout(HELD_BACK, stream.write(&bytes[at..])).await {
+                Ok(Ok(taken)) if taken > 0 => {
+                    at = (at + taken) % bytes.len();
+                    self.seen.taken.fetch_add(taken, Ordering::SeqCst);
+                }
+                Ok(_) => {
+                    self.seen.gone.notify_one();
+                    return false;
+                }
+                Err(_) => self.seen.held_back.notify_one(),
             }
         }
     }

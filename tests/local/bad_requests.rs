@@ -35,8 +35,9 @@ async fn each_bad_request_gets_its_code_and_none_reaches_a_provider() {
         ("{\"model\":\"gpt-4o\",\"a\":{\"b\":[{\"c\":1,\"c\":2}]}}", 400, "invalid_request"),
         ("{\"model\":\"gpt-4o\",\"n\":NaN}", 400, "invalid_request"),
         (&deep, 400, "invalid_request"),
-        ("{\"model\":\"gpt-4o\",\"provider\":{\"only\":[\"x\"]}}", 400, "unsupported_field"),
-        ("{\"model\":\"gpt-4o\",\"models\":[\"x\"]}", 400, "unsupported_field"),
+        ("{\"model\":\"gpt-4o\",\"provider\":{\"only\":[\"nobody\"]}}", 400, "invalid_request"),
+        ("{\"model\":\"gpt-4o\",\"provider\":{\"enforce_distillable_text\":true}}", 400, "unsupported_field"),
+        ("{\"model\":\"gpt-4o\",\"models\":\"x\"}", 400, "invalid_request"),
         ("{\"model\":\"nobody\"}", 404, "model_not_found"),
     ] {
         is(&sidecar.send(post(path, &[], body.to_owned())).await, status, code);

@@ -67,13 +67,20 @@ async fn who_has_an_outage_goes_last_and_is_still_tried_when_all_are_ill() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_is_no_outage() {
-    let (limited, well) = (FakeProvider::refuses(429).await, FakeProvider::says("b").await);
+async fn who_asks_to_wait_is_left_alone_while_another_can_answer_and_asked_when_nobody_else_can() {
+    let limited = FakeProvider::answers(429, &[("retry-after", "60")], "{\"error\": {\"message\": \"wait\"}}").await;
+    let well = FakeProvider::says("b").await;
     let sidecar = Sidecar::of(&World::of(&[("limited", &limited), ("well", &well)])).await;
 
     for _ in 0..5 {
         assert_eq!(sidecar.chat().await.said(), "b");
     }
+    assert_eq!(limited.calls(), 1);
 
-    assert_eq!(limited.calls(), 5);
+    let alone = Sidecar::of(&World::of(&[("limited", &limited)])).await;
+    for _ in 0..2 {
+        let answer = alone.chat().await;
+        assert_eq!((answer.code().as_str(), answer.header("retry-after")), ("rate_limited", Some("60")));
+    }
+    assert_eq!(limited.calls(), 3);
 }

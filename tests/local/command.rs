@@ -18,9 +18,11 @@ pub(crate) fn program(name: &str) -> PathBuf {
     path
 }
 
-struct Started {
+/// The program as it runs.
+pub(crate) struct Started {
     child: Child,
-    calls: String,
+    /// Where it takes calls.
+    pub(crate) calls: String,
     printed: String,
     _folder: TempDir,
 }
@@ -49,7 +51,7 @@ fn command(folder: &TempDir) -> Command {
 }
 
 /// Starts the program and reads what it prints, up to its table's last row.
-fn started(world: &World, environment: &[(&str, &str)]) -> Started {
+pub(crate) fn started(world: &World, environment: &[(&str, &str)]) -> Started {
     let folder = write(world);
     let mut command = command(&folder);
     command.args(["--listen", "127.0.0.1:0"]).envs(environment.iter().copied());
@@ -64,6 +66,25 @@ fn started(world: &World, environment: &[(&str, &str)]) -> Started {
 }
 
 impl Started {
+    /// How much memory it has now.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn kilobytes(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// How much memory it has had at most.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn most_kilobytes(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    #[cfg(target_os = "linux")]
+    fn status(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the field is there");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Asks it to end, and gives what it has written to its log.
     fn ends(mut self) -> (Option<i32>, String) {
         let terminated = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill is there");

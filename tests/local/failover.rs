@@ -39,7 +39,8 @@ async fn every_failure_that_is_not_the_callers_goes_on_to_the_next_candidate() {
 
         assert_eq!((whole.said(), stream.said()), ("bonjour".to_owned(), "bonjour".to_owned()), "{status}");
         assert_eq!(whole.header("x-lotse-attempts"), Some("2"), "{status}");
-        assert_eq!(ill.calls(), 2, "{status}");
+        // Who says that a limit is reached is left alone for a while.
+        assert_eq!(ill.calls(), if matches!(status, 402 | 429) { 1 } else { 2 }, "{status}");
     }
 }
 

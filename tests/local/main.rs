@@ -23,6 +23,7 @@ mod egress_proxy;
 mod exchange;
 mod explain;
 mod failover;
+mod faults;
 mod fields;
 mod house_rules;
 mod observe;

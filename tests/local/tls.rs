@@ -3,7 +3,8 @@
 use lotse_tests::provider::{stream, whole};
 use lotse_tests::{Authority, FakeProvider, Sidecar, World};
 
-fn trusting(authority: &Authority) -> String {
+/// The lines of a provider's spec that trust an authority.
+pub(crate) fn trusting(authority: &Authority) -> String {
     let pem: String = authority.pem().lines().map(|line| format!("    {line}\n")).collect();
     format!("tls:\n  caBundle: |\n{pem}")
 }

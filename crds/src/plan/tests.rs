@@ -48,9 +48,15 @@ fn snapshot(balance: &str, prices: &[&str]) -> Snapshot {
 fn order(snapshot: &Snapshot, outages: &[&str], draws: &[f64]) -> Vec<String> {
     let mut draws = draws.iter().copied().cycle();
     let mut chance = || draws.next().unwrap_or(0.5);
-    let has_outage = |candidate: &Candidate| outages.contains(&candidate.provider.name.as_str());
-    let mut moment = Moment { now: Timestamp::UNIX_EPOCH, has_outage: &has_outage, chance: &mut chance };
-    let plan = plan(&snapshot.routes[0], &snapshot.policies, &mut moment);
+    let standing = |candidate: &Candidate| {
+        let is_ill = outages.contains(&candidate.provider.name.as_str());
+        Standing { health: if is_ill { Health::Outage } else { Health::Well }, ..Standing::default() }
+    };
+    let (now, needs) = (Timestamp::UNIX_EPOCH, Needs::default());
+    let mut moment = Moment { now, needs: &needs, sticky: None, standing: &standing, chance: &mut chance };
+    let preferences = Preferences::default();
+    let wish = Wish { route: &snapshot.routes[0], preferences: &preferences };
+    let plan = plan(&[wish], &snapshot.policies, &mut moment);
     plan.attempts.iter().map(|attempt| attempt.permitted.candidate().provider.name.clone()).collect()
 }
 

@@ -33,12 +33,34 @@ fn the_table_reads_and_each_place_in_it_is_known() {
     }
     for table in vendors.regions.values() {
         assert!(table.places.keys().all(|place| is_known(std::slice::from_ref(place))), "{:?}", table.places.keys());
-        let mut regions: Vec<_> = table.places.values().flatten().collect();
-        let all = regions.len();
-        regions.sort();
-        regions.dedup();
-        assert_eq!(regions.len(), all, "a region stands in two places");
     }
+    // An ending of a model's name says a region without its vendor.
+    let mut regions: Vec<_> = vendors.regions.values().flat_map(|table| table.places.values()).flatten().collect();
+    let all = regions.len();
+    regions.sort();
+    regions.dedup();
+    assert_eq!(regions.len(), all, "a region stands in two places");
+}
+
+#[test]
+fn a_word_calls_one_vendor_and_a_region_is_in_one_place() {
+    let vendors = Vendors::built_in();
+    let called = |word: &str| vendors.called(word).map(|vendor| vendor.name.as_str());
+    let mut words: Vec<_> = vendors.all().flat_map(|vendor| vendor.slugs.iter().map(String::as_str)).collect();
+    words.sort_unstable();
+    let all = words.len();
+    words.dedup();
+
+    assert_eq!(words.len(), all, "a word calls two vendors");
+    assert!(words.iter().all(|word| *word == word.to_lowercase()));
+    assert_eq!(called("amazon-bedrock"), Some("aws-bedrock"));
+    assert_eq!(called("azure"), Some("azure-openai"));
+    assert_eq!(called("google"), Some("google-vertex"));
+    assert_eq!(called("vllm"), Some("vllm"));
+    assert_eq!(called("deepinfra"), None);
+    assert_eq!(vendors.place_of_region("eu-west-2"), Some("GB"));
+    assert_eq!(vendors.place_of_region("swedencentral"), Some("SE"));
+    assert_eq!(vendors.place_of_region("eu-central-9"), None);
 }
 
 #[test]

@@ -106,22 +106,6 @@ impl ErrorClass {
             | Self::Unreachable => None,
         }
     }
-
-    /// Whether it is the provider's own fault, and so counts towards an outage.
-    pub fn is_own_fault(self) -> bool {
-        match self {
-            Self::Overload | Self::Server | Self::UpstreamProtocol | Self::Timeout | Self::Unreachable => true,
-            Self::Caller
-            | Self::Auth
-            | Self::NotFound
-            | Self::RateLimit
-            | Self::Quota
-            | Self::ContextLength
-            | Self::ContentFilter
-            | Self::Unsupported
-            | Self::Residency => false,
-        }
-    }
 }
 
 /// What a provider says went wrong.

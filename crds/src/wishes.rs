@@ -1,0 +1,90 @@
+//! From the models that an app asks for to the routes that answer for them, and to what it asks of each. Called by the
+//! sidecar before it plans a call, and by `explain`.
+
+use std::borrow::Cow;
+
+use crate::plan::Wish;
+use crate::preferences::{Ended, Preferences, Refused};
+use crate::route::RequestPreferences;
+use crate::snapshot::Route;
+
+/// Finds the routes of a snapshot.
+#[derive(Clone, Copy)]
+pub struct Lookup<'l, 'a> {
+    /// The route that answers for exactly this name.
+    pub exact: &'l dyn Fn(&str) -> Option<&'a Route>,
+    /// The route that answers for this name, by whichever pattern.
+    pub any: &'l dyn Fn(&str) -> Option<&'a Route>,
+}
+
+/// What an app asks for, first wish first. Never empty.
+#[derive(Clone, Debug)]
+pub struct Wishes<'a, 'p> {
+    found: Vec<(&'a Route, Cow<'p, Preferences>)>,
+    /// What of the app's wishes has no effect, by field.
+    pub left_out: Vec<String>,
+}
+
+impl<'a, 'p> Wishes<'a, 'p> {
+    /// What an app asks for with this model and these preferences; nothing when no route answers for any of its models.
+    ///
+    /// A name that a route has as it is means that route. Otherwise the endings of a name are taken off, if it has any
+    /// (`:nitro`, `@eu`), and narrow the call. Of the app's further models those are left out that no route answers for, or
+    /// whose route does not let apps choose. `fields` are those of the body that are routing's: where the route does not let
+    /// apps choose, they are named as without effect.
+    pub fn find(
+        lookup: Lookup<'_, 'a>,
+        model: &str,
+        preferences: &'p Preferences,
+        fields: &[&'static str],
+    ) -> Result<Option<Self>, Refused> {
+        let mut wishes = Self { found: Vec::with_capacity(1), left_out: preferences.left_out.clone() };
+        if let Some((route, asked)) = wish(lookup, (model, "model"), preferences)? {
+            if route.request_preferences == RequestPreferences::Ignore {
+                let session = preferences.session.clone();
+                let kept =
+                    Preferences { session, wants_metadata: preferences.wants_metadata, ..Preferences::default() };
+                wishes.left_out = fields.iter().map(|field| (*field).to_owned()).collect();
+                wishes.found.push((route, Cow::Owned(kept)));
+                return Ok(Some(wishes));
+            }
+            wishes.found.push((route, asked));
+        }
+        for (at, model) in preferences.models.iter().enumerate() {
+            let field = format!("models[{at}]");
+            match wish(lookup, (model, &field), preferences)? {
+                Some((route, asked)) if route.request_preferences == RequestPreferences::Honor => {
+                    if !wishes.found.iter().any(|(known, _)| std::ptr::eq(*known, route)) {
+                        wishes.found.push((route, asked));
+                    }
+                }
+                Some(_) | None => wishes.left_out.push(field),
+            }
+        }
+        Ok((!wishes.found.is_empty()).then_some(wishes))
+    }
+
+    /// As a plan takes them.
+    pub fn wishes(&self) -> Vec<Wish<'a, '_>> {
+        self.found.iter().map(|(route, preferences)| Wish { route, preferences }).collect()
+    }
+
+    /// The route of the first.
+    pub fn first(&self) -> &'a Route {
+        self.found.first().map(|(route, _)| *route).expect("there is one, see find")
+    }
+}
+
+fn wish<'a, 'p>(
+    Lookup { exact, any }: Lookup<'_, 'a>,
+    (model, field): (&str, &str),
+    preferences: &'p Preferences,
+) -> Result<Option<(&'a Route, Cow<'p, Preferences>)>, Refused> {
+    if let Some(route) = exact(model) {
+        return Ok(Some((route, Cow::Borrowed(preferences))));
+    }
+    let ended = Ended::read(model, field)?;
+    let asked =
+        if ended.is_plain() { Cow::Borrowed(preferences) } else { Cow::Owned(preferences.narrowed(&ended, field)?) };
+    Ok(any(ended.model).map(|route| (route, asked)))
+}

@@ -1,0 +1,40 @@
+//! Why nobody could be asked at all, as the caller is told.
+
+use std::sync::Arc;
+
+use crate::failure::{Excluded, Failure};
+use crate::lane::Lane;
+use crate::outgoing::Unfit;
+
+/// Why nobody was asked. A field that somebody refuses is what the caller can change.
+pub(super) fn nobody_fits(unfit: &[(&Arc<Lane>, Unfit)]) -> Failure {
+    let state = unfit.iter().find_map(|(_, why)| match why {
+        Unfit::State(field) => Some(field),
+        Unfit::Fields(_) | Unfit::Operation | Unfit::Limited | Unfit::Call(_) => None,
+    });
+    if let Some(field) = state {
+        return Failure::UnsupportedField(format!(
+            "`{field}` refers to what a provider keeps, and none that may be used now is known to have made it; send the conversation itself"
+        ));
+    }
+    let fields = unfit.iter().find_map(|(lane, why)| match why {
+        Unfit::Fields(fields) => Some((lane, fields)),
+        Unfit::State(_) | Unfit::Operation | Unfit::Limited | Unfit::Call(_) => None,
+    });
+    if let Some((lane, fields)) = fields {
+        let fields: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
+        return Failure::UnsupportedField(format!(
+            "{} cannot honour {}; leave it out, or let the ModelRoute drop such fields (unsupportedFields: Drop)",
+            lane.provider,
+            fields.join(", ")
+        ));
+    }
+    let excluded = unfit.iter().map(|(lane, _)| Excluded {
+        provider: lane.name.clone(),
+        model: lane.model.clone(),
+        reasons: vec!["operation_not_served".to_owned()],
+        policy: None,
+        message: "the provider has no endpoint for what is asked".to_owned(),
+    });
+    Failure::NoEligibleProvider(excluded.collect())
+}
