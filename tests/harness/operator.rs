@@ -8,7 +8,7 @@ use lotse_crds::name::{Labels, ObjectName, Workload};
 use lotse_operator::caller::Callers;
 use lotse_operator::pods::{PodRecord, Pods};
 use lotse_operator::publish::{Publisher, Standing};
-use lotse_operator::rations;
+use lotse_operator::rations::{self, Held};
 use lotse_operator::serve::{self, Endpoint};
 use lotse_operator::treasury::Treasury;
 use rustls::pki_types::pem::PemObject as _;
@@ -217,6 +217,12 @@ impl Operator {
         let publisher = self.publisher.borrow().clone().expect("it leads");
         let heard = tokio::time::timeout(std::time::Duration::from_secs(10), publisher.credentials_refused()).await;
         heard.expect("it hears of it").iter().map(ToString::to_string).collect()
+    }
+
+    /// What the sidecar of a pod has been told that it has.
+    pub fn rations(&self, pod: &str) -> Held {
+        let publisher = self.publisher.borrow().clone();
+        publisher.map(|publisher| publisher.rations.held(&format!("uid-of-{pod}"))).unwrap_or_default()
     }
 
     /// How those who follow stand.
