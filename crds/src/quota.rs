@@ -1,6 +1,9 @@
 //! Quotas: how many calls and tokens a provider or a route takes, and how much money a route may spend.
 //! Owns the form; `sidecar` keeps to them, `operator` shares them out among the pods of a namespace.
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +124,74 @@ pub enum BudgetAction {
     /// They are refused, with the time at which the next day or month begins.
     #[default]
     Refuse,
+}
+
+/// Over what a budget is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Period {
+    /// A day of UTC.
+    Day,
+    /// A calendar month of UTC.
+    Month,
+}
+
+impl Period {
+    /// The budget for it.
+    pub fn of(self, budget: &Budget) -> Option<Money> {
+        match self {
+            Self::Day => budget.per_day,
+            Self::Month => budget.per_month,
+        }
+    }
+
+    /// Whether `day` is in the same one as `today`.
+    pub fn has(self, day: Date, today: Date) -> bool {
+        match self {
+            Self::Day => day == today,
+            Self::Month => day.first_of_month() == today.first_of_month(),
+        }
+    }
+
+    /// When the one that `today` is in ends.
+    pub fn end(self, today: Date) -> Timestamp {
+        let next = match self {
+            Self::Day => today.saturating_add(Span::new().days(1)),
+            Self::Month => today.first_of_month().saturating_add(Span::new().months(1)),
+        };
+        next.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+    }
+
+    /// `day` or `month`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
+}
+
+/// How much of a budget is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BudgetLevel {
+    /// Less than four fifths.
+    Low,
+    /// At least four fifths.
+    Nearly,
+    /// All.
+    Whole,
+}
+
+impl BudgetLevel {
+    /// Where `spent`, in millionths of a US dollar, stands.
+    pub fn of(spent: u64, budget: Money) -> Self {
+        if spent >= budget.micros {
+            Self::Whole
+        } else if u128::from(spent) * 5 >= u128::from(budget.micros) * 4 {
+            Self::Nearly
+        } else {
+            Self::Low
+        }
+    }
 }
 
 /// An amount of US dollars, such as `"25.00"`. At most six decimals.

@@ -2,8 +2,9 @@
 //!
 //! Shares are max-min fair by what pods ask for, what nobody asks for is spread evenly, and everybody gets a little. They
 //! stay as they are while they serve everybody. A share is raised only by what nobody may still be holding: a pod counts
-//! with the most that it was told until it says that it holds less, and one that is cut off with what it held last. So the
-//! shares that pods hold never add up to more than the limit. `rations` keeps a [`Pool`] for each account of a namespace.
+//! with the most that it was told until it says that it holds less, one that is cut off with what it held last, and one that
+//! was never told with what it uses untold. So no word lets pods use more than the limit together, however late it comes.
+//! `rations` keeps a [`Pool`] for each account of a namespace.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub struct Pool {
 #[derive(Debug)]
 struct Holder {
     presence: Presence,
+    /// Since when it is known that there is such a pod, but not what it holds: it may have been told by another leader.
+    unknown: Option<Instant>,
     tokens_per_call: f64,
     /// As [`LimitName::ALL`] has them.
     parts: [Part; 3],
@@ -43,7 +46,7 @@ struct Holder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
     /// It was there when this leader began, and has not come since.
-    Unheard(Instant),
+    Away,
     /// It follows, and has not said what it holds.
     Begun,
     /// It follows and says what it uses.
@@ -75,12 +78,12 @@ pub struct Claim {
 impl Pool {
     /// A pod was there when this leader began; what it holds is not known.
     pub fn expects(&mut self, pod: &Arc<str>, now: Instant) {
-        self.holders.entry(pod.clone()).or_insert_with(|| Holder::new(Presence::Unheard(now)));
+        self.holders.entry(pod.clone()).or_insert_with(|| Holder::new(Presence::Away, Some(now)));
     }
 
     /// A pod begins to follow.
     pub fn begins(&mut self, pod: &Arc<str>) {
-        let holder = self.holders.entry(pod.clone()).or_insert_with(|| Holder::new(Presence::Begun));
+        let holder = self.holders.entry(pod.clone()).or_insert_with(|| Holder::new(Presence::Begun, None));
         holder.presence = Presence::Begun;
     }
 
@@ -88,6 +91,7 @@ impl Pool {
     pub fn reports(&mut self, pod: &str, used: &Used, milliseconds: u64) {
         let Some(holder) = self.holders.get_mut(pod) else { return };
         let is_first = std::mem::replace(&mut holder.presence, Presence::Here) != Presence::Here;
+        holder.unknown = None;
         holder.learn(used, milliseconds);
         for (part, limit) in holder.parts.iter_mut().zip(LimitName::ALL) {
             part.learn(used.holds.and_then(|holds| holds.get(limit)), is_first);
@@ -126,15 +130,14 @@ impl Pool {
 
     /// Shares the limits out anew.
     pub fn settle(&mut self, limits: &CallLimits, turn: u64, now: Instant) {
+        let lasts = |since: Instant, time: Duration| now.saturating_duration_since(since) < time;
         self.holders.retain(|_, holder| match holder.presence {
-            Presence::Unheard(since) | Presence::CutOff(since) => now.saturating_duration_since(since) < CUT_OFF,
+            Presence::Away => holder.unknown.is_some_and(|since| lasts(since, CUT_OFF)),
+            Presence::CutOff(since) => lasts(since, CUT_OFF),
             Presence::Begun | Presence::Here => true,
         });
-        let is_unheard = |holder: &Holder| match holder.presence {
-            Presence::Unheard(since) => now.saturating_duration_since(since) < LEARNING,
-            Presence::Begun | Presence::Here | Presence::CutOff(_) => false,
-        };
-        let may_raise = !self.holders.values().any(is_unheard);
+        let is_awaited = |holder: &Holder| holder.unknown.is_some_and(|since| lasts(since, LEARNING));
+        let may_raise = !self.holders.values().any(is_awaited);
         let untold = Share::untold(limits);
         for (at, limit) in LimitName::ALL.into_iter().enumerate() {
             match limits.get(limit).zip(untold.get(limit)) {
@@ -148,10 +151,7 @@ impl Pool {
     fn settle_one(&mut self, (at, limit, untold): (usize, u32, u32), turn: u64, may_raise: bool) {
         let pods = u32::try_from(self.holders.len()).unwrap_or(u32::MAX).max(1);
         let counts = |holder: &Holder| {
-            let unknown = match holder.presence {
-                Presence::Unheard(_) => (limit / pods).max(1),
-                Presence::Begun | Presence::Here | Presence::CutOff(_) => untold,
-            };
+            let unknown = holder.unknown.map_or(untold, |_| (limit / pods).max(1));
             holder.parts[at].counts().unwrap_or(unknown)
         };
         let is_here = |holder: &&Holder| holder.presence == Presence::Here;
@@ -193,8 +193,8 @@ impl Pool {
 }
 
 impl Holder {
-    fn new(presence: Presence) -> Self {
-        Self { presence, tokens_per_call: GUESS, parts: [Part::default(); 3] }
+    fn new(presence: Presence, unknown: Option<Instant>) -> Self {
+        Self { presence, unknown, tokens_per_call: GUESS, parts: [Part::default(); 3] }
     }
 
     /// Learns what the pod would use.
@@ -264,8 +264,7 @@ pub fn divide(limit: u32, claims: &[Claim], turn: u64) -> Vec<u32> {
 fn serves(limit: u32, claims: &[Claim], (held, fair): (&[u32], &[u32])) -> bool {
     let sum: u64 = held.iter().copied().map(u64::from).sum();
     let few = claims.len() as u64 <= u64::from(limit);
-    let is_used = sum <= u64::from(limit) && sum >= u64::from(limit - limit / 8);
-    is_used
+    sum == u64::from(limit)
         && claims.iter().zip(held.iter().zip(fair)).all(|(claim, (held, fair))| {
             let (held, fair, demand) = (u64::from(*held), u64::from(*fair), u64::from(claim.demand));
             // A little more than it asks for, or seven eighths of what is fair.

@@ -25,6 +25,7 @@ use serde::Deserialize;
 
 use crate::declare::{self, name_of};
 use crate::labels::LEADER;
+use crate::rations::Held;
 
 /// The port of the controller's loopback admin.
 const ADMIN: u16 = 14191;
@@ -50,6 +51,9 @@ pub struct SidecarLine {
     pub revision: String,
     /// Why it refuses.
     pub message: Option<String>,
+    /// What it may use of limits, and what its namespace has spent.
+    #[serde(default)]
+    pub rations: Held,
 }
 
 #[derive(Deserialize)]

@@ -29,9 +29,11 @@ use crate::lease::Candidate;
 use crate::metrics::Metrics;
 use crate::plain::{self, Page, Pages};
 use crate::publish::Publisher;
+use crate::rations;
 use crate::report::{self, Report, Sources};
 use crate::serve::{self, Endpoint};
 use crate::settings::{CertificateSource, Control};
+use crate::treasury::Treasury;
 
 /// How long changes are gathered before they are compiled: an apply of many objects is one change.
 const QUIET: Duration = Duration::from_millis(25);
@@ -131,7 +133,10 @@ async fn follow_terms(replica: &Arc<Replica>, mut terms: watch::Receiver<Option<
             continue;
         };
         let publisher = Arc::new(Publisher::new(term));
+        let treasury = Treasury::new(&replica.client, &replica.flags.root_namespace, &replica.flags.pod_name);
+        let treasury = Arc::new(treasury);
         let mut tasks = JoinSet::new();
+        tasks.spawn(treasury.clone().run(publisher.clone(), replica.now));
         tokio::select! {
             () = lead(replica, &publisher, &mut tasks) => {}
             _ = terms.wait_for(|now| *now != Some(term)) => {}
@@ -144,6 +149,7 @@ async fn follow_terms(replica: &Arc<Replica>, mut terms: watch::Receiver<Option<
         replica.publisher.send_replace(None);
         replica.compiled.send_replace(None);
         replica.leading.send_replace(Leading::No);
+        treasury.close(&publisher.rations).await;
         mark_follower(replica).await;
         tracing::info!(term, "this replica leads no more");
     }
@@ -159,6 +165,7 @@ async fn lead(replica: &Arc<Replica>, publisher: &Arc<Publisher>, tasks: &mut Jo
     let exchanges = Arc::new(Exchanges::new(replica.client.clone(), https, replica.now));
     tasks.spawn(exchanges.clone().run());
     tasks.spawn(heed(publisher.clone(), exchanges.clone()));
+    tasks.spawn(rations::run(publisher.clone(), replica.now));
     tasks.spawn(compile(replica.clone(), publisher.clone(), exchanges));
     tasks.spawn(report(replica.clone(), publisher.clone()));
     drop(replica.compiled.subscribe().wait_for(Option::is_some).await);
@@ -207,8 +214,9 @@ async fn compile(replica: Arc<Replica>, publisher: Arc<Publisher>, exchanges: Ar
         let manifests = Arc::new(manifests);
         let pods = &replica.gathered.pods;
         publisher.refresh(&manifests, (replica.now)(), &|uid| pods.get(uid));
-        replica.compiled.send_replace(Some(manifests));
+        replica.compiled.send_replace(Some(manifests.clone()));
         if replica.publisher.borrow().is_none() {
+            publisher.expects(&manifests, (replica.now)(), &pods.all());
             replica.publisher.send_replace(Some(publisher.clone()));
         }
     }
@@ -354,10 +362,13 @@ fn admin(replica: &Arc<Replica>) -> Pages {
             Page::text(StatusCode::SERVICE_UNAVAILABLE, "this replica does not lead")
         }
         "/sidecars" => {
+            let publisher = replica.publisher.borrow().clone();
             let one = |sidecar: &crate::publish::Sidecar| {
+                let rations = publisher.as_ref().map(|publisher| publisher.rations.held(&sidecar.pod.uid));
                 json!({
                     "pod": sidecar.pod.name, "state": sidecar.standing, "version": sidecar.version,
                     "revision": sidecar.offer.revision, "message": sidecar.why,
+                    "rations": rations.unwrap_or_default(),
                 })
             };
             let mut all: Vec<_> = sidecars(&replica).iter().map(one).collect();

@@ -16,3 +16,5 @@ pub const CA: &str = "lotse-ca";
 pub const CONTROLLER: &str = "lotse-controller";
 /// The injector's Deployment, Service and webhook configuration.
 pub const INJECTOR: &str = "lotse-injector";
+/// The ConfigMap, in the root namespace, of what has been spent.
+pub const SPEND: &str = "lotse-spend";

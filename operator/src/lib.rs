@@ -4,7 +4,8 @@
 //!   what is wrong, [`status`] and [`check`] how an installation stands. [`cluster`] reads for them.
 //! - The controller, [`control`]: *gather* ([`gather`], [`pods`]) → *compile* ([`lotse_crds::compile()`]) → *publish*
 //!   ([`publish`], [`serve`], [`caller`]) → *report* ([`standing`], [`conditions`], [`report`]). [`lease`] says who leads,
-//!   [`certs`] and [`certificates`] keep certificates, [`exchange`] and [`https`] get short-lived credentials.
+//!   [`certs`] and [`certificates`] keep certificates, [`exchange`] and [`https`] get short-lived credentials. [`rations`]
+//!   shares limits out ([`allot`]), counts what is spent ([`spend`], [`notice`], [`treasury`]) and passes [`hints`] on.
 //! - The injector: [`inject`] decides and patches, [`admission`] reads and writes reviews. [`settings`] has the flags of
 //!   both.
 
@@ -31,10 +32,12 @@ pub mod inject_command;
 pub mod labels;
 pub mod lease;
 pub mod metrics;
+pub mod notice;
 pub mod owner;
 pub mod plain;
 pub mod pods;
 pub mod publish;
+pub mod rations;
 pub mod report;
 pub mod serve;
 pub mod settings;
@@ -42,4 +45,5 @@ pub mod spend;
 pub mod standing;
 pub mod status;
 pub mod tls;
+pub mod treasury;
 pub mod webhook;

@@ -1,7 +1,8 @@
 //! Who follows, and what each must obey: compiles for every workload that is followed, and offers what has changed.
 //!
 //! One `Publisher` lives as long as one leadership: when that ends it is dropped, and all streams with it. Sidecars of one
-//! workload share one compiled snapshot. Nothing here does I/O; `control` tells it when to compile, `serve` follows.
+//! workload share one compiled snapshot. Nothing here does I/O; `control` tells it when to compile, `serve` follows. What is
+//! rationed among those who follow is `rations`'.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,9 +17,11 @@ use lotse_crds::name::{ObjectName, Workload};
 use lotse_crds::restriction;
 use lotse_crds::secret::Secret;
 use lotse_crds::snapshot::{Keys, Reason, Refused, Revision, Snapshot};
+use lotse_crds::usage::RESTRICTION;
 use tokio::sync::watch;
 
 use crate::pods::PodRecord;
+use crate::rations::{Rations, Scope, Words};
 
 /// What the sidecars of one workload must obey.
 pub struct Offer {
@@ -28,6 +31,8 @@ pub struct Offer {
     pub revision: Revision,
     /// What there is to say about the objects that concern it.
     pub findings: Vec<Finding>,
+    /// What of it is rationed.
+    pub scope: Arc<Scope>,
     /// What a sidecar must be able to execute.
     required: BTreeSet<&'static str>,
     keys: Keys,
@@ -77,6 +82,8 @@ pub struct Sidecar {
 /// Who follows, and what each must obey.
 pub struct Publisher {
     term: u64,
+    /// What is rationed among those who follow.
+    pub rations: Rations,
     state: Mutex<State>,
     acks: watch::Sender<()>,
     /// Providers that have refused their credential, since somebody last took them.
@@ -108,9 +115,12 @@ struct Stream {
 /// A stream's end of the publisher. Dropped, the sidecar follows no more.
 pub struct Following {
     publisher: Arc<Publisher>,
-    id: u64,
+    /// The stream, as `rations` knows it.
+    pub id: u64,
     /// What to send; closed when the pod is gone or leadership has ended.
     pub sent: watch::Receiver<Sent>,
+    /// What else to say; nothing to a sidecar that would break off on it.
+    pub words: Words,
 }
 
 impl Offer {
@@ -118,6 +128,7 @@ impl Offer {
         let Compiled { snapshot, keys, findings } = compiled;
         Self {
             revision: snapshot.revision(),
+            scope: Arc::new(Scope::new(&snapshot)),
             required: restriction::required(&snapshot),
             content: delivery_content(&snapshot, &keys).into(),
             snapshot,
@@ -165,11 +176,19 @@ fn closed(snapshot: &Snapshot, why: &str) -> Snapshot {
 impl Publisher {
     /// A publisher of this term.
     pub fn new(term: u64) -> Self {
-        Self { term, state: Mutex::default(), acks: watch::Sender::new(()), refused: watch::Sender::default() }
+        let (acks, refused) = (watch::Sender::new(()), watch::Sender::default());
+        Self { term, rations: Rations::new(), state: Mutex::default(), acks, refused }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These pods were there when this leader began: those with a sidecar may still hold what the leader before granted.
+    pub fn expects(&self, manifests: &Arc<Manifests>, now: Timestamp, pods: &[PodRecord]) {
+        for pod in pods.iter().filter(|pod| pod.injected && pod.alive) {
+            self.rations.expects(pod, &self.offer(manifests, &pod.workload, now).scope);
+        }
     }
 
     /// Compiles for everyone who follows, and offers what has changed. `pod` gives a pod as it is now, by UID; a stream
@@ -208,16 +227,19 @@ impl Publisher {
         }
         let State { counter, offers, streams, .. } = &mut *state;
         let mut used = BTreeSet::new();
-        for stream in streams.values_mut() {
+        for (id, stream) in streams.iter_mut() {
             let (key, _) = keyed(manifests, &stream.pod.workload);
             let Some(offer) = offers.get(&key) else { continue };
             if !Arc::ptr_eq(offer, &stream.offer) {
                 *counter += 1;
                 stream.offer(offer, Epoch { term: self.term, counter: *counter });
+                self.rations.obeys(*id, &offer.scope);
             }
             used.insert(key);
         }
         offers.retain(|key, _| used.contains(key));
+        drop(state);
+        self.rations.retain(&|uid| pod(uid).is_some());
     }
 
     /// Begins to follow for a pod; nothing before the first `refresh`.
@@ -236,10 +258,13 @@ impl Publisher {
         let (sent, receiver) = watch::channel(Sent { epoch, content, revision });
         let id = state.next_stream;
         state.next_stream += 1;
+        // Under the lock, so that no other snapshot comes in between.
+        let understands = hello.restrictions.iter().any(|name| name == RESTRICTION);
+        let words = if understands { self.rations.begins(id, &pod, &offer.scope) } else { Words::none() };
         state.streams.insert(id, Stream { pod, hello, offer, sent, acked: None, why });
         drop(state);
         self.acks.send_replace(());
-        Some(Following { publisher: self.clone(), id, sent: receiver })
+        Some(Following { publisher: self.clone(), id, sent: receiver, words })
     }
 
     /// Ends all streams: this replica leads no more.
@@ -314,6 +339,11 @@ impl Stream {
 }
 
 impl Following {
+    /// What is rationed among those who follow.
+    pub fn rations(&self) -> &Rations {
+        &self.publisher.rations
+    }
+
     /// Notes that a provider has refused the credential that the sidecar was sent. One that it was not sent is not heeded.
     pub fn credential_refused(&self, provider: ObjectName) {
         let state = self.publisher.state();
@@ -348,6 +378,7 @@ impl Following {
 impl Drop for Following {
     fn drop(&mut self) {
         self.publisher.state().streams.remove(&self.id);
+        self.publisher.rations.ends(self.id);
         self.publisher.acks.send_replace(());
     }
 }

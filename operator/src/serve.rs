@@ -206,7 +206,7 @@ impl Stream {
         tracing::info!(pod = %self.pod.name, why = ended, "a sidecar follows no more");
     }
 
-    /// Sends what is new, says what is current, and takes acknowledgements, until one side ends it.
+    /// Sends what is new, says what is current, and takes what the sidecar says, until one side ends it.
     async fn follow(
         &mut self,
         sender: &mut Sender<Bytes, BrokenOff>,
@@ -219,7 +219,7 @@ impl Stream {
         let mut beats = tokio::time::interval(Duration::from_secs(HEARTBEAT_SECONDS));
         beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for line in pending {
-            self.ack(&line)?;
+            self.hear(&line)?;
         }
         let first = self.following.sent.borrow_and_update().clone();
         deliver(sender, &first).await?;
@@ -232,6 +232,7 @@ impl Stream {
                     let sent = self.following.sent.borrow_and_update().clone();
                     deliver(sender, &sent).await?;
                 }
+                word = self.following.words.next() => write(sender, word).await?,
                 _ = beats.tick() => {
                     if self.is_vouched_for() {
                         let epoch = self.following.sent.borrow().epoch;
@@ -241,7 +242,7 @@ impl Stream {
                 bytes = acks.next() => match bytes {
                     Some(Ok(bytes)) => {
                         for line in self.lines.push(&bytes).map_err(|error| error.to_string())? {
-                            self.ack(&line)?;
+                            self.hear(&line)?;
                         }
                     }
                     Some(Err(_)) | None => return Ok("it has gone"),
@@ -251,7 +252,7 @@ impl Stream {
         }
     }
 
-    fn ack(&self, line: &[u8]) -> Result<(), String> {
+    fn hear(&self, line: &[u8]) -> Result<(), String> {
         match serde_json::from_slice(line) {
             Ok(FromSidecar::Ack(ack)) => {
                 self.following.ack(ack);
@@ -261,9 +262,20 @@ impl Stream {
                 self.following.credential_refused(refused.provider);
                 Ok(())
             }
-            Ok(FromSidecar::Usage(_) | FromSidecar::Spent(_) | FromSidecar::Health(_)) => Ok(()),
+            Ok(FromSidecar::Usage(usage)) => {
+                self.following.rations().usage(self.following.id, &usage);
+                Ok(())
+            }
+            Ok(FromSidecar::Spent(spent)) => {
+                self.following.rations().spent(self.following.id, &spent);
+                Ok(())
+            }
+            Ok(FromSidecar::Health(health)) => {
+                self.following.rations().health(self.following.id, &health);
+                Ok(())
+            }
             Ok(FromSidecar::Hello(_)) => Err("a second hello".to_owned()),
-            Err(error) => Err(format!("a line is no ack: {error}")),
+            Err(error) => Err(format!("a line can't be understood: {error}")),
         }
     }
 

@@ -110,6 +110,11 @@ impl Spend {
         }
     }
 
+    /// Whether there is nothing to keep.
+    pub fn is_empty(&self) -> bool {
+        self.namespaces.is_empty() && self.runs.is_empty()
+    }
+
     /// The day that it is of.
     pub fn day(&self) -> Option<Date> {
         self.day

@@ -9,10 +9,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use lotse_crds::name::ObjectName;
-use lotse_crds::quota::{Budget, BudgetAction, Money};
+use lotse_crds::quota::{Budget, BudgetAction, BudgetLevel, Money, Period};
 use lotse_crds::residency::utc_day;
 use lotse_crds::usage::{Counted, MOST_ENTRIES, RouteSpent, Spending, Spent};
 
@@ -47,16 +46,7 @@ struct Purse {
     pending: BTreeMap<Date, u64>,
     /// Not reported, in [`PICOS`].
     unsent: BTreeMap<Date, u128>,
-    warned: BTreeMap<Period, (Date, Level)>,
-}
-
-/// Over what a budget is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Period {
-    /// A day of UTC.
-    Day,
-    /// A calendar month of UTC.
-    Month,
+    warned: BTreeMap<Period, (Date, BudgetLevel)>,
 }
 
 /// A budget is spent.
@@ -68,15 +58,6 @@ pub struct Reset {
     pub budget: Money,
     /// When the next day or month begins.
     pub at: Timestamp,
-}
-
-/// How much of a budget is spent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
-    /// At least four fifths.
-    Nearly,
-    /// All.
-    Whole,
 }
 
 impl Purses {
@@ -116,7 +97,7 @@ impl Purses {
         let spent = |period| purse.as_ref().map_or(0, |purse| purse.spent(period, today));
         let reset = [Period::Month, Period::Day].into_iter().find_map(|period| {
             let most = period.of(budget)?;
-            (spent(period) >= most.micros).then(|| Reset { period, budget: most, at: period.next(today) })
+            (spent(period) >= most.micros).then(|| Reset { period, budget: most, at: period.end(today) })
         });
         if let (Some(_), Some(purse)) = (&reset, purse) {
             purse.warn((route, budget), today);
@@ -227,69 +208,25 @@ impl Purse {
         for period in [Period::Day, Period::Month] {
             let Some(most) = period.of(budget) else { continue };
             let spent = self.spent(period, today);
-            let Some(level) = Level::of(spent, most) else { continue };
+            let level = BudgetLevel::of(spent, most);
             let warned = self.warned.get(&period).filter(|(day, _)| period.has(*day, today)).map(|(_, level)| *level);
-            if warned.is_some_and(|warned| warned >= level) {
+            if level <= warned.unwrap_or(BudgetLevel::Low) {
                 continue;
             }
             self.warned.insert(period, (today, level));
             let (spent, period) = (Money { micros: spent }.to_string(), period.word());
             match (level, budget.action) {
-                (Level::Nearly, _) => {
+                (BudgetLevel::Low | BudgetLevel::Nearly, _) => {
                     tracing::warn!(%route, period, spent, budget = %most, "four fifths of a budget are spent");
                 }
-                (Level::Whole, BudgetAction::Warn) => {
+                (BudgetLevel::Whole, BudgetAction::Warn) => {
                     tracing::warn!(%route, period, spent, budget = %most, "a budget is spent; calls go on");
                 }
-                (Level::Whole, BudgetAction::Refuse) => {
+                (BudgetLevel::Whole, BudgetAction::Refuse) => {
                     tracing::warn!(%route, period, spent, budget = %most, "a budget is spent; calls are refused");
                 }
             }
         }
-    }
-}
-
-impl Period {
-    /// The budget for it.
-    fn of(self, budget: &Budget) -> Option<Money> {
-        match self {
-            Self::Day => budget.per_day,
-            Self::Month => budget.per_month,
-        }
-    }
-
-    /// Whether `day` is in the same one as `today`.
-    fn has(self, day: Date, today: Date) -> bool {
-        match self {
-            Self::Day => day == today,
-            Self::Month => day.first_of_month() == today.first_of_month(),
-        }
-    }
-
-    /// When the next one begins.
-    fn next(self, today: Date) -> Timestamp {
-        let next = match self {
-            Self::Day => today.saturating_add(Span::new().days(1)),
-            Self::Month => today.first_of_month().saturating_add(Span::new().months(1)),
-        };
-        next.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp())
-    }
-
-    /// `day` or `month`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Month => "month",
-        }
-    }
-}
-
-impl Level {
-    fn of(spent: u64, budget: Money) -> Option<Self> {
-        if spent >= budget.micros {
-            return Some(Self::Whole);
-        }
-        (u128::from(spent) * 5 >= u128::from(budget.micros) * 4).then_some(Self::Nearly)
     }
 }
 

@@ -9,10 +9,12 @@
     reason = "a harness may be wasteful, and panics to fail a test"
 )]
 
+pub mod api;
 pub mod asks;
 pub mod authority;
 pub mod client;
 pub mod dns;
+pub mod follower;
 pub mod manifests;
 pub mod operator;
 pub mod provider;
@@ -20,9 +22,11 @@ pub mod proxy;
 pub mod sidecar;
 pub mod speaks;
 
+pub use api::Api;
 pub use asks::Asks;
 pub use authority::Authority;
 pub use client::Answer;
+pub use follower::{Follower, hello};
 pub use manifests::World;
 pub use operator::Operator;
 pub use provider::FakeProvider;

@@ -1,41 +1,39 @@
-//! The operator's endpoint in the test's own process, with an API server that knows nothing but tokens.
+//! The operator's endpoint in the test's own process, with what it rations and keeps, and an API server that knows little.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::channel::Channel;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http2;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http::StatusCode;
 use lotse_crds::name::{Labels, ObjectName, Workload};
 use lotse_operator::caller::Callers;
 use lotse_operator::pods::{PodRecord, Pods};
 use lotse_operator::publish::{Publisher, Standing};
+use lotse_operator::rations::{self, Held};
 use lotse_operator::serve::{self, Endpoint};
+use lotse_operator::treasury::Treasury;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
+use crate::api::Api;
 use crate::authority::Authority;
+use crate::follower::Follower;
 use crate::manifests::World;
 
 /// The operator as sidecars see it.
 pub struct Operator {
     authority: Arc<Authority>,
     address: SocketAddr,
-    tokens: Tokens,
+    /// Its API server.
+    pub api: Api,
+    client: kube::Client,
+    leads: Mutex<Option<Leads>>,
     pods: Arc<Pods>,
     publisher: watch::Sender<Option<Arc<Publisher>>>,
     alive: watch::Sender<Option<Instant>>,
@@ -44,19 +42,24 @@ pub struct Operator {
     pub folder: TempDir,
 }
 
-/// What the API server says of each token, and how often it was asked.
-#[derive(Clone, Default)]
-struct Tokens(Arc<Mutex<(HashMap<String, Value>, usize)>>);
+/// What goes on while it leads.
+struct Leads {
+    publisher: Arc<Publisher>,
+    treasury: Arc<Treasury>,
+    tasks: JoinSet<()>,
+    is_declared: bool,
+}
 
 impl Operator {
     /// Leads from the start, under term 1, with nothing declared yet.
     pub async fn new() -> Self {
-        let (tokens, pods) = (Tokens::default(), Arc::new(Pods::default()));
-        let api = kube::Config::new(api_server(tokens.clone()).await.parse().expect("a URL"));
-        let client = kube::Client::try_from(api).expect("a client");
+        let pods = Arc::new(Pods::default());
+        let (api, url) = Api::start().await;
+        let client = kube::Client::try_from(kube::Config::new(url.parse().expect("a URL"))).expect("a client");
         let (publisher, publishers) = watch::channel(None);
         let (alive, is_alive) = watch::channel(Some(Instant::now()));
-        let endpoint = Endpoint { callers: Callers::new(client, pods.clone()), publisher: publishers, alive: is_alive };
+        let callers = Callers::new(client.clone(), pods.clone());
+        let endpoint = Endpoint { callers, publisher: publishers, alive: is_alive };
         let authority = Arc::new(Authority::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -64,7 +67,8 @@ impl Operator {
         let accepts = tokio::spawn(serve::accept(listener, tls, Arc::new(endpoint))).abort_handle();
         let folder = TempDir::new().expect("a folder");
         std::fs::write(folder.path().join("ca.crt"), authority.pem()).expect("a file");
-        let operator = Self { authority, address, tokens, pods, publisher, alive, accepts, folder };
+        let leads = Mutex::new(None);
+        let operator = Self { authority, address, api, client, leads, pods, publisher, alive, accepts, folder };
         operator.pod("app", "app-0");
         operator.leads(1);
         operator
@@ -83,14 +87,31 @@ impl Operator {
     /// Begins to lead under a term.
     pub fn leads(&self, term: u64) {
         self.stops_leading();
-        self.publisher.send_replace(Some(Arc::new(Publisher::new(term))));
+        let publisher = Arc::new(Publisher::new(term));
+        let treasury = Arc::new(Treasury::new(&self.client, "lotse-system", "lotse-controller-0"));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(treasury.clone().run(publisher.clone(), now));
+        tasks.spawn(rations::run(publisher.clone(), now));
+        self.publisher.send_replace(Some(publisher.clone()));
+        *self.leads.lock().expect("nobody panics") = Some(Leads { publisher, treasury, tasks, is_declared: false });
     }
 
-    /// Leads no more: streams end, and new ones are sent away.
+    /// Leads no more, at once: streams end, and new ones are sent away.
     pub fn stops_leading(&self) {
-        if let Some(before) = self.publisher.send_replace(None) {
-            before.close();
+        self.publisher.send_replace(None);
+        if let Some(before) = self.leads.lock().expect("nobody panics").take() {
+            before.publisher.close();
         }
+    }
+
+    /// Leads no more, in good order: what has been spent is written first.
+    pub async fn gives_up_leading(&self) {
+        self.publisher.send_replace(None);
+        let before = self.leads.lock().expect("nobody panics").take();
+        let Some(Leads { publisher, treasury, mut tasks, .. }) = before else { return };
+        publisher.close();
+        tasks.shutdown().await;
+        treasury.close(&publisher.rations).await;
     }
 
     /// The API server is no longer heard from.
@@ -128,7 +149,7 @@ impl Operator {
                 },
             },
         });
-        self.tokens.0.lock().expect("nobody panics").0.insert(format!("token-of-{name}"), review);
+        self.api.knows(&format!("token-of-{name}"), review);
         let token = self.folder.path().join("token");
         if !token.exists() {
             std::fs::write(token, format!("token-of-{name}")).expect("a file");
@@ -142,7 +163,7 @@ impl Operator {
 
     /// How often the API server was asked about tokens.
     pub fn reviews(&self) -> usize {
-        self.tokens.0.lock().expect("nobody panics").1
+        self.api.reviews()
     }
 
     /// Waits until the API server has been asked about a token.
@@ -159,14 +180,16 @@ impl Operator {
     pub fn declares(&self, world: &World) {
         let files = world.files().into_iter().collect();
         let manifests = Arc::new(lotse_crds::read::read(&files, "lotse-system").expect("good manifests"));
-        let publisher = self.publisher.borrow().clone().expect("it leads");
-        #[expect(clippy::disallowed_methods, reason = "a harness is a shell")]
-        let now = jiff::Timestamp::now();
-        publisher.refresh(&manifests, now, &|uid| self.pods.get(uid));
+        let mut leads = self.leads.lock().expect("nobody panics");
+        let leads = leads.as_mut().expect("it leads");
+        if !std::mem::replace(&mut leads.is_declared, true) {
+            leads.publisher.expects(&manifests, now(), &self.pods.all());
+        }
+        leads.publisher.refresh(&manifests, now(), &|uid| self.pods.get(uid));
     }
 
-    /// What a sidecar that shows this token and begins with this line is sent first, or the status that it is refused with.
-    pub async fn says_to(&self, first_line: &str, token: &str) -> Result<Value, StatusCode> {
+    /// A stream that begins with this line and token, or the status that it is refused with.
+    pub async fn is_followed(&self, first_line: &str, token: &str) -> Result<Follower, StatusCode> {
         let mut roots = rustls::RootCertStore::empty();
         for authority in CertificateDer::pem_slice_iter(self.authority.pem().as_bytes()) {
             roots.add(authority.expect("PEM")).expect("an authority");
@@ -181,27 +204,12 @@ impl Operator {
         let tcp = TcpStream::connect(self.address).await.expect("it listens");
         let name = ServerName::try_from("localhost").expect("a name");
         let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.expect("it is believed");
-        let (mut requests, connection) =
-            http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.expect("it speaks HTTP/2");
-        tokio::spawn(connection);
-        let (mut says, body) = Channel::<Bytes>::new(2);
-        says.send_data(Bytes::from(format!("{first_line}\n"))).await.expect("there is room");
-        let request = Request::post(format!("https://localhost:{}/v1/follow", self.address.port()))
-            .header("authorization", format!("Bearer {token}"))
-            .body(body)
-            .expect("a request");
-        let response = requests.send_request(request).await.expect("it answers");
-        if response.status() != StatusCode::OK {
-            return Err(response.status());
-        }
-        let mut body = response.into_body();
-        let mut said = Vec::new();
-        while !said.contains(&b'\n') {
-            let frame = body.frame().await.expect("there is more").expect("the stream holds");
-            said.extend_from_slice(&frame.into_data().unwrap_or_default());
-        }
-        let end = said.iter().position(|byte| *byte == b'\n').expect("it was looked for");
-        Ok(serde_json::from_slice(&said[..end]).expect("a line is JSON"))
+        Follower::begin(tls, (first_line, token)).await
+    }
+
+    /// What a sidecar that shows this token and begins with this line is sent first, or the status that it is refused with.
+    pub async fn says_to(&self, first_line: &str, token: &str) -> Result<Value, StatusCode> {
+        Ok(self.is_followed(first_line, token).await?.next().await)
     }
 
     /// Waits until sidecars say that providers refuse their credential, and gives their names.
@@ -209,6 +217,12 @@ impl Operator {
         let publisher = self.publisher.borrow().clone().expect("it leads");
         let heard = tokio::time::timeout(std::time::Duration::from_secs(10), publisher.credentials_refused()).await;
         heard.expect("it hears of it").iter().map(ToString::to_string).collect()
+    }
+
+    /// What the sidecar of a pod has been told that it has.
+    pub fn rations(&self, pod: &str) -> Held {
+        let publisher = self.publisher.borrow().clone();
+        publisher.map(|publisher| publisher.rations.held(&format!("uid-of-{pod}"))).unwrap_or_default()
     }
 
     /// How those who follow stand.
@@ -231,31 +245,7 @@ impl Operator {
     }
 }
 
-/// An API server that answers TokenReviews and nothing else; gives its URL.
-async fn api_server(tokens: Tokens) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let tokens = tokens.clone();
-            let answering = service_fn(move |request| review(tokens.clone(), request));
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answering));
-        }
-    });
-    url
-}
-
-async fn review(tokens: Tokens, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    let body = request.into_body().collect().await?.to_bytes();
-    let mut review: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let token = review["spec"]["token"].as_str().unwrap_or_default().to_owned();
-    let status = {
-        let mut tokens = tokens.0.lock().expect("nobody panics");
-        tokens.1 += 1;
-        tokens.0.get(&token).cloned()
-    };
-    review["status"] = status.unwrap_or_else(|| json!({"authenticated": false, "error": "it is no token"}));
-    let mut response = Response::new(Full::from(review.to_string()));
-    *response.status_mut() = StatusCode::CREATED;
-    Ok(response)
+#[expect(clippy::disallowed_methods, reason = "a harness is a shell")]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }

@@ -69,6 +69,15 @@ impl Sidecar {
         Self::running_with(&all).await
     }
 
+    /// Starts as in another pod than the first, which the operator knows.
+    pub async fn in_pod(operator: &Operator, pod: &str) -> Self {
+        let token = operator.folder.path().join(format!("token-of-{pod}"));
+        std::fs::write(&token, format!("token-of-{pod}")).expect("a file");
+        let ca = operator.folder.path().join("ca.crt").to_string_lossy().into_owned();
+        let token = token.to_string_lossy().into_owned();
+        Self::running_with(&["--operator", &operator.url(), "--operator-ca", &ca, "--token", &token]).await
+    }
+
     /// Starts with these flags, and no folder.
     pub async fn running_with(flags: &[&str]) -> Self {
         let running = start(&run(flags), |_| ()).await.expect("it starts without the operator");

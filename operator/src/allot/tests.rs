@@ -26,8 +26,8 @@ fn requests(limit: i32) -> CallLimits {
     CallLimits { requests_per_minute: Some(limit), ..CallLimits::default() }
 }
 
-fn holding(requests: u32) -> Option<Share> {
-    Some(Share { requests_per_minute: Some(requests), ..Share::default() })
+fn holding(requests: u32) -> Share {
+    Share { requests_per_minute: Some(requests), ..Share::default() }
 }
 
 /// What a pod says that has begun so many calls in a second.
@@ -78,7 +78,8 @@ fn what_serves_everybody_stays() {
 
     assert_eq!(divide(100, &[holds(40, 50), holds(10, 50)], 0), [50, 50]);
     assert_eq!(divide(100, &[holds(56, 50), holds(10, 50)], 0), [73, 27], "one asks for more");
-    assert_eq!(divide(100, &[holds(10, 90), holds(10, 5)], 0), [50, 50]);
+    assert_eq!(divide(100, &[holds(10, 90), holds(5, 10)], 0), [90, 10]);
+    assert_eq!(divide(100, &[holds(10, 90), holds(10, 10)], 0), [50, 50], "it has no more to spare");
     assert_eq!(divide(100, &[holds(10, 100), holds(0, 0)], 0), [53, 47], "nobody is left with nothing");
     assert_eq!(divide(200, &[holds(10, 50), holds(10, 50)], 0), [100, 100], "there is more now");
 }
@@ -89,7 +90,7 @@ fn the_first_pods_get_all_and_the_next_one_waits_until_they_have_let_go() {
     pool.settle(&requests(100), 0, now);
     assert_eq!((told(&pool, "a"), told(&pool, "b")), (Some(50), Some(50)));
     for name in ["a", "b"] {
-        pool.reports(name, &used(0, holding(50)), 1000);
+        pool.reports(name, &used(0, Some(holding(50))), 1000);
     }
 
     pool.begins(&pod("c"));
@@ -98,10 +99,10 @@ fn the_first_pods_get_all_and_the_next_one_waits_until_they_have_let_go() {
     pool.reports("c", &used(0, None), 1000);
     pool.settle(&requests(100), 0, now);
     assert_eq!((told(&pool, "a"), told(&pool, "b"), told(&pool, "c")), (Some(34), Some(33), None));
-    pool.reports("a", &used(0, holding(34)), 1000);
+    pool.reports("a", &used(0, Some(holding(34))), 1000);
     pool.settle(&requests(100), 0, now);
     assert_eq!(told(&pool, "c"), Some(16), "what a has let go");
-    pool.reports("b", &used(0, holding(33)), 1000);
+    pool.reports("b", &used(0, Some(holding(33))), 1000);
     pool.settle(&requests(100), 0, now);
     assert_eq!(told(&pool, "c"), Some(33));
 }
@@ -117,7 +118,7 @@ fn a_pod_that_is_cut_off_counts_with_what_it_held_until_it_is_gone_or_ten_minute
     };
 
     let mut waits = settled();
-    waits.settle(&requests(100), 0, now + CUT_OFF - Duration::from_secs(1));
+    waits.settle(&requests(100), 0, now + CUT_OFF / 2);
     assert_eq!(told(&waits, "a"), Some(50));
     waits.settle(&requests(100), 0, now + CUT_OFF);
     assert_eq!(told(&waits, "a"), Some(100));
@@ -135,16 +136,31 @@ fn a_new_leader_learns_what_is_held_and_raises_nothing_until_it_has_heard_all_or
     }
 
     pool.begins(&pod("a"));
-    pool.reports("a", &used(1000, holding(30)), 1000);
+    pool.reports("a", &used(1000, Some(holding(30))), 1000);
     pool.settle(&requests(100), 0, now);
     assert_eq!(told(&pool, "a"), Some(30));
     pool.begins(&pod("b"));
-    pool.reports("b", &used(0, holding(70)), 1000);
+    pool.reports("b", &used(0, Some(holding(70))), 1000);
     pool.settle(&requests(100), 0, now);
     assert_eq!((told(&pool, "a"), told(&pool, "b")), (Some(30), Some(5)));
-    pool.reports("b", &used(0, holding(5)), 1000);
+    pool.reports("b", &used(0, Some(holding(5))), 1000);
     pool.settle(&requests(100), 0, now);
     assert_eq!(told(&pool, "a"), Some(95));
+}
+
+#[test]
+fn a_pod_that_comes_back_counts_as_unknown_until_it_has_said_what_it_holds() {
+    let (mut pool, now) = (Pool::default(), start());
+    for name in ["a", "b"] {
+        pool.expects(&pod(name), now);
+        pool.begins(&pod(name));
+    }
+
+    pool.reports("a", &used(1000, Some(holding(30))), 1000);
+    pool.settle(&requests(100), 0, now);
+    assert_eq!(told(&pool, "a"), Some(30));
+    pool.settle(&requests(100), 0, now + LEARNING);
+    assert_eq!(told(&pool, "a"), Some(50));
 }
 
 #[test]
@@ -169,7 +185,7 @@ fn a_container_that_begins_anew_has_forgotten_what_it_was_told() {
     let (mut pool, now) = (pool(&["a", "b"]), start());
     pool.settle(&requests(100), 0, now);
     for name in ["a", "b"] {
-        pool.reports(name, &used(0, holding(50)), 1000);
+        pool.reports(name, &used(0, Some(holding(50))), 1000);
     }
 
     pool.is_cut_off("a", now);
@@ -285,6 +301,13 @@ struct Sidecar {
     follows: bool,
 }
 
+impl Sidecar {
+    /// One that has been told that it has nothing, so that all that pods use is what they were told.
+    fn new() -> Self {
+        Self { holds: Some(holding(0)), ..Self::default() }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Follows(usize),
@@ -307,7 +330,7 @@ const PODS: usize = 5;
 fn step() -> impl Strategy<Value = Step> {
     let pod = || 0..PODS;
     prop_oneof![
-        2 => pod().prop_map(Step::Follows),
+        4 => pod().prop_map(Step::Follows),
         4 => (pod(), 0u64..20).prop_map(|(pod, begun)| Step::Reports(pod, begun)),
         4 => pod().prop_map(Step::Hears),
         4 => pod().prop_map(Step::Arrives),
@@ -315,7 +338,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => pod().prop_map(Step::Restarts),
         1 => pod().prop_map(Step::Deleted),
         6 => (0u64..3).prop_map(Step::Settles),
-        1 => Just(Step::Leads),
+        2 => Just(Step::Leads),
     ]
 }
 
@@ -356,11 +379,11 @@ impl Harbour {
             Step::Breaks(at) => self.breaks(*at),
             Step::Restarts(at) => {
                 self.breaks(*at);
-                self.pods[*at].holds = None;
+                self.pods[*at].holds = Some(holding(0));
             }
             Step::Deleted(at) => {
                 self.breaks(*at);
-                self.pods[*at] = Sidecar::default();
+                self.pods[*at] = Sidecar::new();
                 self.pool.loses(&name(at));
             }
             Step::Settles(turn) => {
@@ -396,11 +419,11 @@ impl Harbour {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn pods_never_hold_more_than_there_is(limit in 1i32..60, steps in prop::collection::vec(step(), 0..120)) {
-        let pods = (0..PODS).map(|_| Sidecar::default()).collect();
+    fn no_word_lets_pods_use_more_than_there_is(limit in 1i32..60, steps in prop::collection::vec(step(), 0..120)) {
+        let pods = (0..PODS).map(|_| Sidecar::new()).collect();
         let mut harbour = Harbour { pool: Pool::default(), pods, now: start(), limit };
 
         for step in &steps {
@@ -415,7 +438,7 @@ proptest! {
         limit in 5i32..60,
         steps in prop::collection::vec(step(), 0..60),
     ) {
-        let pods = (0..PODS).map(|_| Sidecar::default()).collect();
+        let pods = (0..PODS).map(|_| Sidecar::new()).collect();
         let mut harbour = Harbour { pool: Pool::default(), pods, now: start(), limit };
         let quiet = |harbour: &mut Harbour| {
             for at in 0..PODS {
@@ -431,7 +454,9 @@ proptest! {
             harbour.takes(&Step::Settles(0));
         };
 
-        steps.iter().for_each(|step| harbour.takes(step));
+        for step in &steps {
+            harbour.takes(step);
+        }
         // Demand is forgotten, and what is let go is heard of.
         (0..200).for_each(|_| quiet(&mut harbour));
         let before: Vec<Option<Share>> = harbour.pods.iter().map(|sidecar| sidecar.holds).collect();
@@ -439,6 +464,6 @@ proptest! {
 
         let after: Vec<Option<Share>> = harbour.pods.iter().map(|sidecar| sidecar.holds).collect();
         prop_assert_eq!(before, after);
-        prop_assert!(harbour.held() * 8 >= limit.unsigned_abs() * 7, "{} of {}", harbour.held(), limit);
+        prop_assert_eq!(harbour.held(), limit.unsigned_abs());
     }
 }

@@ -85,11 +85,11 @@ fn a_warning_is_said_once_for_four_fifths_and_once_for_all_in_each_period() {
     };
 
     assert_eq!(warned(&mut purse, 79, today), None);
-    assert_eq!(warned(&mut purse, 1, today), Some((today, Level::Nearly)));
+    assert_eq!(warned(&mut purse, 1, today), Some((today, BudgetLevel::Nearly)));
     assert_eq!(warned(&mut purse, 10, today), None);
-    assert_eq!(warned(&mut purse, 10, today), Some((today, Level::Whole)));
+    assert_eq!(warned(&mut purse, 10, today), Some((today, BudgetLevel::Whole)));
     assert_eq!(warned(&mut purse, 100, today), None);
-    assert_eq!(warned(&mut purse, 80, tomorrow), Some((tomorrow, Level::Nearly)));
+    assert_eq!(warned(&mut purse, 80, tomorrow), Some((tomorrow, BudgetLevel::Nearly)));
 }
 
 #[test]
