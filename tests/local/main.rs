@@ -26,6 +26,7 @@ mod failover;
 mod faults;
 mod fields;
 mod house_rules;
+mod metadata;
 mod observe;
 mod policy;
 mod reload;
