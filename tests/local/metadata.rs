@@ -20,11 +20,10 @@ fn told(asks: Asks, answer: &Answer) -> Value {
     let metadata = if let Ok(whole) = serde_json::from_slice::<Value>(&answer.body) {
         whole["openrouter_metadata"].clone()
     } else {
-        let (name, event) = answer
-            .named_events()
-            .into_iter()
-            .find(|(_, event)| event.to_string().contains("openrouter_metadata"))
-            .unwrap_or_else(|| panic!("{asks:?}: {}", answer.text()));
+        let mut events = answer.named_events().into_iter();
+        let found = events.find(|(_, event)| event.to_string().contains("openrouter_metadata"));
+        assert!(found.is_some(), "{asks:?}: {}", answer.text());
+        let (name, event) = found.unwrap_or_default();
         match asks {
             Asks::Responses if name != "error" => event["response"]["openrouter_metadata"].clone(),
             Asks::Chat | Asks::Completions | Asks::Responses | Asks::Messages => event["openrouter_metadata"].clone(),
