@@ -9,6 +9,7 @@ use crate::attempt::{Answer, Answered};
 use crate::caller::{self, Told};
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::metadata::Metadata;
 use crate::moment;
 use crate::openai;
 use crate::pieces;
@@ -45,6 +46,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Writes what a candidate said.
 pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> Response<AnswerBody> {
     let Answered { lane, began, headers: upstream, dropped, answer } = answered;
+    let mut metadata = record.metadata.take();
     let mut headers = HeaderMap::with_capacity(12);
     mark(&mut headers, &record, Some(revision));
     if let Ok(provider) = HeaderValue::from_str(&lane.provider) {
@@ -85,7 +87,7 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
             let kind = kind.unwrap_or(HeaderValue::from_static("text/event-stream; charset=utf-8"));
             headers.insert(header::CONTENT_TYPE, kind);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            (StatusCode::OK, AnswerBody::Stream(Box::new(Flow::new(*begun, record))))
+            (StatusCode::OK, AnswerBody::Stream(Box::new(Flow::new(*begun, record, metadata.take()))))
         }
         Answer::Refusal(status, body, _) => {
             record.ends(status.as_u16(), "invalid_request");
@@ -94,10 +96,21 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
             (status, AnswerBody::whole(body))
         }
     };
-    let mut response = Response::new(body);
+    let mut response = Response::new(told(body, metadata));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// A whole body with the metadata in it, if the app wants it.
+fn told(body: AnswerBody, metadata: Option<Metadata>) -> AnswerBody {
+    match (body, metadata) {
+        (AnswerBody::Whole(pieces), Some(metadata)) => {
+            let whole = Vec::from(pieces).concat();
+            AnswerBody::whole(metadata.beside(Bytes::from(whole)))
+        }
+        (body @ (AnswerBody::Whole(_) | AnswerBody::Stream(_)), _) => body,
+    }
 }
 
 /// Names for a header: an app chooses some of them, so what no header can hold is shown as `?`.
@@ -116,7 +129,12 @@ pub fn estimate(tokens: u64, record: Record, revision: &HeaderValue) -> Response
 }
 
 /// Writes a failure, and ends the record.
-pub fn fail(caller: Format, failure: &Failure, record: Record, revision: Option<&HeaderValue>) -> Response<AnswerBody> {
+pub fn fail(
+    caller: Format,
+    failure: &Failure,
+    mut record: Record,
+    revision: Option<&HeaderValue>,
+) -> Response<AnswerBody> {
     let mut headers = HeaderMap::with_capacity(8);
     mark(&mut headers, &record, revision);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -142,9 +160,10 @@ pub fn fail(caller: Format, failure: &Failure, record: Record, revision: Option<
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let told = Told { failure, request_id: &record.request_id, attempts: record.attempts() };
-    let body = caller::body(caller, told).to_string();
+    let body = AnswerBody::whole(Bytes::from(caller::body(caller, told).to_string()));
+    let body = self::told(body, record.metadata.take());
     record.ends(failure.status().as_u16(), failure.code());
-    let mut response = Response::new(AnswerBody::whole(Bytes::from(body)));
+    let mut response = Response::new(body);
     *response.status_mut() = failure.status();
     *response.headers_mut() = headers;
     response

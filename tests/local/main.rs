@@ -28,6 +28,7 @@ mod faults;
 mod fields;
 mod house_rules;
 mod limits;
+mod metadata;
 mod observe;
 mod policy;
 mod preferences;
