@@ -96,11 +96,12 @@ impl Call {
             preferences = Preferences::read(&body, &scanned, asked_in(headers, operation))?;
             routing_fields = preferences::routing_fields(&body, &scanned, operation);
             let stream = scanned.stream(&body)?;
-            let model = match preferences.models.first() {
-                Some(first) if scanned.value(&body, "model").is_none() => first.clone(),
-                Some(_) | None => scanned.model(&body)?,
-            };
-            (Body { bytes: body, content: Content::Json(scanned) }.without(&routing_fields)?, model, stream)
+            let named = preferences.models.first().filter(|_| scanned.value(&body, "model").is_none()).cloned();
+            // Whoever writes the call in another dialect reads the model where it always stands.
+            let set = named.iter().map(|model| Change::new("model", model)).collect();
+            let model = named.clone().map_or_else(|| scanned.model(&body), Ok)?;
+            let edits = Edits { set, remove: routing_fields.clone(), ..Edits::default() };
+            (Body { bytes: body, content: Content::Json(scanned) }.edited(edits)?, model, stream)
         };
         let forwarded = FORWARDED.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
         let caller = endpoint::dialect(parts.uri.path());
@@ -190,11 +191,10 @@ impl Body {
         Ok(Self { bytes, content: Content::Json(scanned) })
     }
 
-    /// The same without these fields: what is for us does not go on.
-    fn without(self, fields: &[&'static str]) -> Result<Self, Failure> {
+    /// The same with these edits: what is for us does not go on.
+    fn edited(self, edits: Edits<'_>) -> Result<Self, Failure> {
         match &self.content {
-            Content::Json(scanned) if !fields.is_empty() => {
-                let edits = Edits { remove: fields.to_vec(), ..Edits::default() };
+            Content::Json(scanned) if edits != Edits::default() => {
                 let pieces = pieces::put_together(&self.bytes, scanned.edit(&self.bytes, edits));
                 Self::read(Bytes::from(pieces.concat()))
             }
