@@ -223,6 +223,23 @@ fn a_request_that_leaves_nobody_or_contradicts_itself_is_refused_as_the_sidecar_
 }
 
 #[test]
+fn the_request_of_the_readme_that_asks_for_routing_goes_where_it_says() {
+    let readme = include_str!("../../README.md");
+    let bodies = readme.split("-d '").skip(1).filter_map(|rest| rest.split('\'').next());
+    let body = bodies.into_iter().find(|body| body.contains("eu_owned")).expect("there is one");
+    let folder = TempDir::new().expect("a folder");
+    let path = request(&folder, &serde_json::from_str(body).expect("it is JSON"));
+
+    let (eligible, excluded) = verdict(&json(Path::new(QUICKSTART), &["-n", "support", "--request", &path]));
+
+    assert_eq!(eligible, ["lotse-system/paris", "lotse-system/basement"]);
+    for reason in [("dublin", vec!["data_policy_zdr", "eu_owned"]), ("frankfurt", vec!["ignored_provider"])] {
+        let (name, codes) = (format!("lotse-system/{}", reason.0), reason.1.iter().map(ToString::to_string).collect());
+        assert!(excluded.contains(&(name, codes)), "{reason:?} in {excluded:?}");
+    }
+}
+
+#[test]
 fn each_model_of_a_request_is_told_with_its_own_route() {
     let folder = folder(&[policy("lotse-system", "root", "inferenceRegions: [Worldwide]")]);
     let other = "namespaceSelector: {}\nmodels: [other]\ntiers: [{targets: [{model: m}]}]\noverrides: {seed: 7}";
