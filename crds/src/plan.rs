@@ -114,7 +114,8 @@ pub fn plan<'a>(wishes: &[Wish<'a, '_>], policies: &[Limits], moment: &mut Momen
     let today = utc_day(moment.now);
     let memo = moment.memo;
     let asking = memo.ask(policies, today);
-    let mut planning = Planning { policies, today, asking, moment, plan, too_long: Vec::new(), across: Vec::new() };
+    let mut planning =
+        Planning { policies, today, asking, moment, plan, too_long: Vec::new(), across: Vec::new(), across_at: None };
     for (stage, wish) in wishes.iter().enumerate() {
         planning.stage(*wish, stage);
     }
@@ -140,6 +141,8 @@ struct Planning<'p, 'm, 'a> {
     too_long: Vec<(Attempt<'a>, usize)>,
     /// What the app sorts over all its models.
     across: Vec<(Place, Attempt<'a>)>,
+    /// Where among the attempts that goes.
+    across_at: Option<usize>,
 }
 
 /// Where an attempt stands in its tier: the smaller, the sooner.
@@ -157,7 +160,7 @@ impl<'a> Planning<'_, '_, 'a> {
     fn stage(&mut self, wish: Wish<'a, '_>, stage: usize) {
         let Wish { route, preferences } = wish;
         let is_across = is_across(preferences);
-        let start = self.plan.attempts.len();
+        let (start, start_across) = (self.plan.attempts.len(), self.across.len());
         for (at, tier) in route.tiers.iter().enumerate() {
             let number = at + 1;
             self.plan.refused.extend(tier.refused.iter().map(|refused| Refusal {
@@ -177,8 +180,13 @@ impl<'a> Planning<'_, '_, 'a> {
                 self.plan.attempts.extend(sorted.into_iter().map(|(_, attempt)| attempt));
             }
         }
+        if is_across {
+            self.across_at.get_or_insert(start);
+        }
         if !preferences.allow_fallbacks && preferences.order.is_empty() {
             self.plan.attempts.truncate(start + 1);
+            // The first of a model is the first of its first tier, see `place`.
+            self.across.truncate(start_across + 1);
         }
     }
 
@@ -280,7 +288,9 @@ impl<'a> Planning<'_, '_, 'a> {
     /// and tells the app in the words that it knows.
     fn done(mut self) -> Plan<'a> {
         self.across.sort_by(|(left, one), (right, other)| one.tier.cmp(&other.tier).then(left.cmp(right)));
-        self.plan.attempts.extend(self.across.drain(..).map(|(_, attempt)| attempt));
+        // Models that are sorted alone, by an ending of their own, keep their place before or behind those.
+        let at = self.across_at.unwrap_or(0);
+        self.plan.attempts.splice(at..at, self.across.drain(..).map(|(_, attempt)| attempt));
         if self.plan.attempts.is_empty() {
             self.too_long.sort_by_key(|(attempt, _)| std::cmp::Reverse(attempt.permitted.candidate().context_tokens));
             self.plan.attempts.extend(self.too_long.first().map(|(attempt, _)| *attempt));

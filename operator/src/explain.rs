@@ -133,7 +133,8 @@ fn share(candidate: &ExplainedCandidate, explanation: &Explanation) -> String {
     if candidate.is_ordered {
         return "in order".to_owned();
     }
-    let tier = explanation.candidates.iter().filter(|other| other.eligible && other.tier == candidate.tier);
+    let is_beside = |other: &&ExplainedCandidate| other.route == candidate.route && other.tier == candidate.tier;
+    let tier = explanation.candidates.iter().filter(is_beside);
     let all: f64 = tier.map(|other| other.weight).sum();
     if candidate.weight > 0.0 { format!("{:.0} %", candidate.weight / all * 100.0) } else { "last".to_owned() }
 }
@@ -227,9 +228,9 @@ impl Request {
             told.push_str(".\n");
         }
         let of = |explained: &ExplainedCandidate| {
-            let is_it = |route: &&Route, candidate: &Candidate| {
+            let is_it = |route: &Route, candidate: &Candidate| {
                 (&candidate.provider, &candidate.model) == (&explained.provider, &explained.model)
-                    && route.tiers.len() >= explained.tier
+                    && explained.route.as_ref() == Some(&route.name)
             };
             let routes = snapshot.routes.iter();
             let found = routes.flat_map(|route| {
