@@ -181,7 +181,7 @@ fn planned<'a>(snapshot: &'a Snapshot, preferences: [&Preferences; 2], needs: &N
     let mut draws = known.draws.iter().copied().cycle();
     let mut chance = || draws.next().unwrap_or(0.5);
     let standing = |candidate: &Candidate| known.of(candidate);
-    let sticky = known.sticky.map(|at| ObjectName::new("lotse-system", &format!("p{at}")));
+    let sticky = known.sticky.map(|at| ObjectName::new("lotse-system", format!("p{at}")));
     let mut moment = Moment {
         now: NOW,
         needs,
