@@ -1,6 +1,8 @@
 //! Writes answers: a whole one, a stream, a refusal, a failure. Nothing of a provider's headers goes on but what is
 //! listed here.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
@@ -31,6 +33,10 @@ const PASSED_ON: [&str; 11] = [
     "x-ratelimit-reset-requests",
     "x-ratelimit-reset-tokens",
 ];
+
+/// The longest wait for which an SDK may sleep. Anthropic's sleeps for as long as it is told, be it weeks; OpenAI's gives up
+/// beyond two minutes.
+const LONGEST_NAP: Duration = Duration::from_mins(2);
 
 /// The longest list of names in a header, in characters.
 const LONGEST_LIST: usize = 1024;
@@ -142,7 +148,7 @@ pub fn fail(
     let may_retry = matches!(
         failure,
         Failure::RateLimited { .. } | Failure::LimitReached { .. } | Failure::NotConfigured | Failure::PolicyStale
-    );
+    ) && failure.wait(moment::now()).is_none_or(|wait| wait <= LONGEST_NAP);
     headers.insert(SHOULD_RETRY, HeaderValue::from_static(if may_retry { "true" } else { "false" }));
     if let Failure::MethodNotAllowed(allowed) = failure {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));

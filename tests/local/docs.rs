@@ -11,7 +11,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// The blocks of YAML in a page.
 fn blocks(page: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(format!("{ROOT}/{page}")).expect("the page is there");
+    let text = std::fs::read_to_string(format!("{ROOT}/{page}")).expect(page);
     let blocks = text.split("\n```yaml\n").skip(1);
     blocks.map(|rest| rest.split("\n```").next().unwrap_or_default().to_owned() + "\n").collect()
 }
@@ -20,7 +20,11 @@ fn blocks(page: &str) -> Vec<String> {
 fn pages() -> Vec<String> {
     let entries = std::fs::read_dir(format!("{ROOT}/docs")).expect("the pages are there");
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.map(|name| format!("docs/{name}")).chain(["README.md".to_owned()]).collect()
+    names
+        .filter(|name| std::path::Path::new(name).extension().is_some_and(|ending| ending == "md"))
+        .map(|name| format!("docs/{name}"))
+        .chain(["README.md".to_owned()])
+        .collect()
 }
 
 #[test]

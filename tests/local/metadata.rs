@@ -257,7 +257,7 @@ async fn a_stream_that_breaks_off_says_it_in_its_error() {
 async fn who_is_cut_off_because_another_answers_first_is_told_as_such() {
     let hangs = FakeProvider::plays(|_| Vec::new()).await;
     let paris = FakeProvider::says("bonjour").await;
-    let world = World::of(&[("hangs", &hangs), ("paris", &paris)]).route("hedgeAfterMilliseconds: 1");
+    let world = World::of(&[("hangs", &hangs), ("paris", &paris)]).route("hedgeAfterMilliseconds: 10");
     let sidecar = Sidecar::of(&world).await;
 
     let answer = sidecar.send(wanting(Asks::Chat.request(false))).await;
