@@ -25,7 +25,7 @@ pub struct Explanation {
     #[serde(skip)]
     pub most: usize,
     /// What of the app's wishes has no effect, by field.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
 }
 
@@ -38,6 +38,9 @@ pub struct ExplainedCandidate {
     pub model: String,
     /// Its tier, from 1.
     pub tier: usize,
+    /// The route that it stands in, where it may be called: an app may ask for several models.
+    #[serde(skip)]
+    pub route: Option<ObjectName>,
     /// Whether it may be called.
     pub eligible: bool,
     /// Its share in the draw of its tier, against the others; 0 when it is out, or drawn last.
@@ -82,6 +85,7 @@ pub fn explain(
             provider: candidate.provider.clone(),
             model: candidate.model.clone(),
             tier: attempt.tier,
+            route: Some(attempt.route.name.clone()),
             eligible: true,
             weight: weight(balance, candidate),
             is_ordered: !is_drawn,
@@ -92,6 +96,7 @@ pub fn explain(
         provider: refusal.provider.clone(),
         model: refusal.model.to_owned(),
         tier: refusal.tier,
+        route: None,
         eligible: false,
         weight: 0.0,
         is_ordered: false,

@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::name::ObjectName;
 use crate::needs::Needs;
 use crate::preferences::{Bound, Percentiles, Preferences, Sort};
-use crate::residency::{Permitted, permit, utc_day};
+use crate::residency::{Asking, Memo, Permitted, utc_day};
 use crate::route::Balance;
 use crate::snapshot::{Candidate, Reason, Route, Tier};
 
@@ -23,6 +23,8 @@ const EXPLORED: f64 = 0.05;
 pub struct Moment<'a> {
     /// The time.
     pub now: Timestamp,
+    /// Whom the decision has permitted before; an empty one where nobody remembers.
+    pub memo: &'a Memo,
     /// What the call needs of a model.
     pub needs: &'a Needs,
     /// The provider and model that answered the call's session before.
@@ -109,8 +111,11 @@ pub struct Refusal<'a> {
 pub fn plan<'a>(wishes: &[Wish<'a, '_>], policies: &[Limits], moment: &mut Moment<'_>) -> Plan<'a> {
     let most = wishes.first().and_then(|wish| wish.route.attempts).unwrap_or(usize::MAX);
     let plan = Plan { attempts: Vec::new(), most, refused: Vec::new(), permitted: 0 };
+    let today = utc_day(moment.now);
+    let memo = moment.memo;
+    let asking = memo.ask(policies, today);
     let mut planning =
-        Planning { policies, today: utc_day(moment.now), moment, plan, too_long: Vec::new(), across: Vec::new() };
+        Planning { policies, today, asking, moment, plan, too_long: Vec::new(), across: Vec::new(), across_at: None };
     for (stage, wish) in wishes.iter().enumerate() {
         planning.stage(*wish, stage);
     }
@@ -130,11 +135,14 @@ struct Planning<'p, 'm, 'a> {
     policies: &'p [Limits],
     moment: &'p mut Moment<'m>,
     today: Date,
+    asking: Asking<'p>,
     plan: Plan<'a>,
     /// Candidates that are out only because the prompt is too long for them.
     too_long: Vec<(Attempt<'a>, usize)>,
     /// What the app sorts over all its models.
     across: Vec<(Place, Attempt<'a>)>,
+    /// Where among the attempts that goes.
+    across_at: Option<usize>,
 }
 
 /// Where an attempt stands in its tier: the smaller, the sooner.
@@ -152,7 +160,7 @@ impl<'a> Planning<'_, '_, 'a> {
     fn stage(&mut self, wish: Wish<'a, '_>, stage: usize) {
         let Wish { route, preferences } = wish;
         let is_across = is_across(preferences);
-        let start = self.plan.attempts.len();
+        let (start, start_across) = (self.plan.attempts.len(), self.across.len());
         for (at, tier) in route.tiers.iter().enumerate() {
             let number = at + 1;
             self.plan.refused.extend(tier.refused.iter().map(|refused| Refusal {
@@ -172,8 +180,13 @@ impl<'a> Planning<'_, '_, 'a> {
                 self.plan.attempts.extend(sorted.into_iter().map(|(_, attempt)| attempt));
             }
         }
+        if is_across {
+            self.across_at.get_or_insert(start);
+        }
         if !preferences.allow_fallbacks && preferences.order.is_empty() {
             self.plan.attempts.truncate(start + 1);
+            // The first of a model is the first of its first tier, see `place`.
+            self.across.truncate(start_across + 1);
         }
     }
 
@@ -186,7 +199,7 @@ impl<'a> Planning<'_, '_, 'a> {
     ) {
         let needs = self.moment.needs;
         let today = self.today;
-        let reasons = match permit(self.policies, candidate, today) {
+        let reasons = match self.asking.permit(self.policies, candidate, today) {
             Err(reasons) => reasons,
             Ok(permitted) => {
                 self.plan.permitted += 1;
@@ -275,7 +288,9 @@ impl<'a> Planning<'_, '_, 'a> {
     /// and tells the app in the words that it knows.
     fn done(mut self) -> Plan<'a> {
         self.across.sort_by(|(left, one), (right, other)| one.tier.cmp(&other.tier).then(left.cmp(right)));
-        self.plan.attempts.extend(self.across.drain(..).map(|(_, attempt)| attempt));
+        // Models that are sorted alone, by an ending of their own, keep their place before or behind those.
+        let at = self.across_at.unwrap_or(0);
+        self.plan.attempts.splice(at..at, self.across.drain(..).map(|(_, attempt)| attempt));
         if self.plan.attempts.is_empty() {
             self.too_long.sort_by_key(|(attempt, _)| std::cmp::Reverse(attempt.permitted.candidate().context_tokens));
             self.plan.attempts.extend(self.too_long.first().map(|(attempt, _)| *attempt));

@@ -16,6 +16,10 @@ use crate::policy::TransferRequirement;
 use crate::promises::{ContractType, Role, TransferMechanism};
 use crate::snapshot::{Candidate, Reason};
 
+mod memo;
+
+pub use memo::{Asking, Memo};
+
 /// A candidate to which nothing objects. Only [`permit`] makes one, and only a permitted candidate can be called.
 #[derive(Clone, Copy, Debug)]
 pub struct Permitted<'a>(&'a Candidate);

@@ -29,9 +29,9 @@ impl<'a, 'p> Wishes<'a, 'p> {
     /// What an app asks for with this model and these preferences; nothing when no route answers for any of its models.
     ///
     /// A name that a route has as it is means that route. Otherwise the endings of a name are taken off, if it has any
-    /// (`:nitro`, `@eu`), and narrow the call. Of the app's further models those are left out that no route answers for, or
-    /// whose route does not let apps choose. `fields` are those of the body that are routing's: where the route does not let
-    /// apps choose, they are named as without effect.
+    /// (`:nitro`, `@eu`), and narrow the call. Of the app's further models those are left out that no route answers for, whose
+    /// route does not let apps choose, or whose route is asked already and would only be asked otherwise. `fields` are those of the body that are routing's: where the route does not let
+    /// apps choose, they are named as without effect, and so are endings; a session is the route's own to heed.
     pub fn find(
         lookup: Lookup<'_, 'a>,
         model: &str,
@@ -44,7 +44,9 @@ impl<'a, 'p> Wishes<'a, 'p> {
                 let session = preferences.session.clone();
                 let kept =
                     Preferences { session, wants_metadata: preferences.wants_metadata, ..Preferences::default() };
-                wishes.left_out = fields.iter().map(|field| (*field).to_owned()).collect();
+                let choices = fields.iter().filter(|field| **field != "session_id");
+                wishes.left_out = choices.map(|field| (*field).to_owned()).collect();
+                wishes.left_out.extend(endings(lookup, model)?);
                 wishes.found.push((route, Cow::Owned(kept)));
                 return Ok(Some(wishes));
             }
@@ -54,8 +56,11 @@ impl<'a, 'p> Wishes<'a, 'p> {
             let field = format!("models[{at}]");
             match wish(lookup, (model, &field), preferences)? {
                 Some((route, asked)) if route.request_preferences == RequestPreferences::Honor => {
-                    if !wishes.found.iter().any(|(known, _)| std::ptr::eq(*known, route)) {
-                        wishes.found.push((route, asked));
+                    match wishes.found.iter().find(|(known, _)| std::ptr::eq(*known, route)) {
+                        None => wishes.found.push((route, asked)),
+                        // A route answers a call once; that it should have been asked otherwise is not lost in silence.
+                        Some((_, before)) if *before != asked => wishes.left_out.push(field),
+                        Some(_) => {}
                     }
                 }
                 Some(_) | None => wishes.left_out.push(field),
@@ -75,15 +80,18 @@ impl<'a, 'p> Wishes<'a, 'p> {
     }
 }
 
+/// The endings of a model's name, as they are named where they have no effect: `model:nitro@eu`.
+fn endings(lookup: Lookup<'_, '_>, model: &str) -> Result<Option<String>, Refused> {
+    let ended = Ended::read(model, "model", &|name| (lookup.exact)(name).is_some())?;
+    Ok((!ended.is_plain()).then(|| format!("model{}", &model[ended.model.len()..])))
+}
+
 fn wish<'a, 'p>(
     Lookup { exact, any }: Lookup<'_, 'a>,
     (model, field): (&str, &str),
     preferences: &'p Preferences,
 ) -> Result<Option<(&'a Route, Cow<'p, Preferences>)>, Refused> {
-    if let Some(route) = exact(model) {
-        return Ok(Some((route, Cow::Borrowed(preferences))));
-    }
-    let ended = Ended::read(model, field)?;
+    let ended = Ended::read(model, field, &|name| exact(name).is_some())?;
     let asked =
         if ended.is_plain() { Cow::Borrowed(preferences) } else { Cow::Owned(preferences.narrowed(&ended, field)?) };
     Ok(any(ended.model).map(|route| (route, asked)))

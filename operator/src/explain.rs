@@ -14,7 +14,7 @@ use lotse_crds::name::Workload;
 use lotse_crds::needs::Needs;
 use lotse_crds::plan::{Moment, Standing};
 use lotse_crds::preferences::{Asked, Preferences, routing_fields};
-use lotse_crds::residency::utc_day;
+use lotse_crds::residency::{Memo, utc_day};
 use lotse_crds::snapshot::{Candidate, Route, Snapshot};
 use lotse_crds::wire::Operation;
 
@@ -38,8 +38,14 @@ pub async fn run(flags: &Explain, now: Timestamp, out: &mut dyn Write) -> Result
         None => (Preferences::default(), Needs::default()),
     };
     let mut chance = || 0.5;
-    let mut moment =
-        Moment { now, needs: &needs, sticky: None, standing: &|_| Standing::default(), chance: &mut chance };
+    let mut moment = Moment {
+        now,
+        needs: &needs,
+        memo: &Memo::default(),
+        sticky: None,
+        standing: &|_| Standing::default(),
+        chance: &mut chance,
+    };
     let fields = request.as_ref().map_or(Vec::new(), Request::fields);
     let question = Question { model: &model, preferences: &preferences, fields: &fields };
     let Some(mut explanation) = explain(&snapshot, question, &mut moment)? else {
@@ -127,7 +133,8 @@ fn share(candidate: &ExplainedCandidate, explanation: &Explanation) -> String {
     if candidate.is_ordered {
         return "in order".to_owned();
     }
-    let tier = explanation.candidates.iter().filter(|other| other.eligible && other.tier == candidate.tier);
+    let is_beside = |other: &&ExplainedCandidate| other.route == candidate.route && other.tier == candidate.tier;
+    let tier = explanation.candidates.iter().filter(is_beside);
     let all: f64 = tier.map(|other| other.weight).sum();
     if candidate.weight > 0.0 { format!("{:.0} %", candidate.weight / all * 100.0) } else { "last".to_owned() }
 }
@@ -221,9 +228,9 @@ impl Request {
             told.push_str(".\n");
         }
         let of = |explained: &ExplainedCandidate| {
-            let is_it = |route: &&Route, candidate: &Candidate| {
+            let is_it = |route: &Route, candidate: &Candidate| {
                 (&candidate.provider, &candidate.model) == (&explained.provider, &explained.model)
-                    && route.tiers.len() >= explained.tier
+                    && explained.route.as_ref() == Some(&route.name)
             };
             let routes = snapshot.routes.iter();
             let found = routes.flat_map(|route| {

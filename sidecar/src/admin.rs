@@ -7,6 +7,7 @@ use lotse_crds::explain::{Question, explain};
 use lotse_crds::needs::Needs;
 use lotse_crds::plan::Moment;
 use lotse_crds::preferences::Preferences;
+use lotse_crds::residency::Memo;
 use lotse_crds::snapshot::Candidate;
 use serde_json::json;
 
@@ -39,7 +40,14 @@ pub fn admin(app: &App, parts: &Parts) -> Response<AnswerBody> {
             let standing = |candidate: &Candidate| table.standing(candidate, (instant, true));
             let mut chance = || 0.5;
             let (now, needs) = (moment::now(), Needs::default());
-            let mut moment = Moment { now, needs: &needs, sticky: None, standing: &standing, chance: &mut chance };
+            let mut moment = Moment {
+                now,
+                needs: &needs,
+                memo: &Memo::default(),
+                sticky: None,
+                standing: &standing,
+                chance: &mut chance,
+            };
             let question = Question { model: &model, preferences: &Preferences::default(), fields: &[] };
             match explain(&table.snapshot, question, &mut moment) {
                 Err(refused) => problem(StatusCode::BAD_REQUEST, &refused.to_string()),

@@ -1,6 +1,8 @@
 //! Writes answers: a whole one, a stream, a refusal, a failure. Nothing of a provider's headers goes on but what is
 //! listed here.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
@@ -9,6 +11,7 @@ use crate::attempt::{Answer, Answered};
 use crate::caller::{self, Told};
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::metadata::Metadata;
 use crate::moment;
 use crate::openai;
 use crate::pieces;
@@ -31,6 +34,10 @@ const PASSED_ON: [&str; 11] = [
     "x-ratelimit-reset-tokens",
 ];
 
+/// The longest wait for which an SDK may sleep. Anthropic's sleeps for as long as it is told, be it weeks; OpenAI's gives up
+/// beyond two minutes.
+const LONGEST_NAP: Duration = Duration::from_mins(2);
+
 /// The longest list of names in a header, in characters.
 const LONGEST_LIST: usize = 1024;
 
@@ -45,6 +52,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Writes what a candidate said.
 pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> Response<AnswerBody> {
     let Answered { lane, began, headers: upstream, dropped, answer } = answered;
+    let mut metadata = record.metadata.take();
     let mut headers = HeaderMap::with_capacity(12);
     mark(&mut headers, &record, Some(revision));
     if let Ok(provider) = HeaderValue::from_str(&lane.provider) {
@@ -85,7 +93,7 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
             let kind = kind.unwrap_or(HeaderValue::from_static("text/event-stream; charset=utf-8"));
             headers.insert(header::CONTENT_TYPE, kind);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            (StatusCode::OK, AnswerBody::Stream(Box::new(Flow::new(*begun, record))))
+            (StatusCode::OK, AnswerBody::Stream(Box::new(Flow::new(*begun, record, metadata.take()))))
         }
         Answer::Refusal(status, body, _) => {
             record.ends(status.as_u16(), "invalid_request");
@@ -94,10 +102,21 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
             (status, AnswerBody::whole(body))
         }
     };
-    let mut response = Response::new(body);
+    let mut response = Response::new(told(body, metadata));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// A whole body with the metadata in it, if the app wants it.
+fn told(body: AnswerBody, metadata: Option<Metadata>) -> AnswerBody {
+    match (body, metadata) {
+        (AnswerBody::Whole(pieces), Some(metadata)) => {
+            let whole = Vec::from(pieces).concat();
+            AnswerBody::whole(metadata.beside(Bytes::from(whole)))
+        }
+        (body @ (AnswerBody::Whole(_) | AnswerBody::Stream(_)), _) => body,
+    }
 }
 
 /// Names for a header: an app chooses some of them, so what no header can hold is shown as `?`.
@@ -116,7 +135,12 @@ pub fn estimate(tokens: u64, record: Record, revision: &HeaderValue) -> Response
 }
 
 /// Writes a failure, and ends the record.
-pub fn fail(caller: Format, failure: &Failure, record: Record, revision: Option<&HeaderValue>) -> Response<AnswerBody> {
+pub fn fail(
+    caller: Format,
+    failure: &Failure,
+    mut record: Record,
+    revision: Option<&HeaderValue>,
+) -> Response<AnswerBody> {
     let mut headers = HeaderMap::with_capacity(8);
     mark(&mut headers, &record, revision);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -124,7 +148,7 @@ pub fn fail(caller: Format, failure: &Failure, record: Record, revision: Option<
     let may_retry = matches!(
         failure,
         Failure::RateLimited { .. } | Failure::LimitReached { .. } | Failure::NotConfigured | Failure::PolicyStale
-    );
+    ) && failure.wait(moment::now()).is_none_or(|wait| wait <= LONGEST_NAP);
     headers.insert(SHOULD_RETRY, HeaderValue::from_static(if may_retry { "true" } else { "false" }));
     if let Failure::MethodNotAllowed(allowed) = failure {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
@@ -142,9 +166,10 @@ pub fn fail(caller: Format, failure: &Failure, record: Record, revision: Option<
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let told = Told { failure, request_id: &record.request_id, attempts: record.attempts() };
-    let body = caller::body(caller, told).to_string();
+    let body = AnswerBody::whole(Bytes::from(caller::body(caller, told).to_string()));
+    let body = self::told(body, record.metadata.take());
     record.ends(failure.status().as_u16(), failure.code());
-    let mut response = Response::new(AnswerBody::whole(Bytes::from(body)));
+    let mut response = Response::new(body);
     *response.status_mut() = failure.status();
     *response.headers_mut() = headers;
     response

@@ -212,7 +212,8 @@ impl<'a> Run<'a> {
             let lane = self.table.lane(attempt.permitted);
             let outgoing = match self.write(attempt, lane) {
                 Ok(outgoing) => outgoing,
-                Err(Unfit::Call(failure)) => return Err(failure),
+                // Whoever is being asked already may answer what somebody else could not even read.
+                Err(Unfit::Call(failure)) if self.flights.is_empty() => return Err(failure),
                 Err(why) => {
                     self.unfit.push((lane, why));
                     continue;

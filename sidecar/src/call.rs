@@ -105,7 +105,10 @@ impl Call {
         let forwarded = FORWARDED.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
         let caller = endpoint::dialect(parts.uri.path());
         let kept = if operation == Operation::Responses { state::kept(&fields(&body.bytes)?) } else { Vec::new() };
-        let is_repeated = headers.get(RETRY_COUNT).is_some_and(|count| count != "0");
+        let is_repeated = headers
+            .get(RETRY_COUNT)
+            .and_then(|count| count.to_str().ok()?.parse::<u32>().ok())
+            .is_some_and(|count| count > 0);
         let headers = forwarded;
         Ok(Self { operation, caller, model, stream, headers, kept, preferences, routing_fields, is_repeated, body })
     }

@@ -1,11 +1,13 @@
 //! Opens connections: resolves a name, keeps only addresses that may be dialled, connects to one of those very
 //! addresses (no second look-up), and speaks TLS on it. Called by `upstream`, and in part by `follow`.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use ipnet::IpNet;
@@ -31,9 +33,16 @@ pub struct Place {
     tunnel: Option<Tunnel>,
 }
 
+/// How long a resolver is waited for where good addresses are known.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// Resolves names; made when the first name is asked for.
 #[derive(Default)]
-pub struct Resolver(OnceLock<TokioResolver>);
+pub struct Resolver {
+    made: OnceLock<TokioResolver>,
+    /// The last good addresses of each name: better than none when nobody can be asked.
+    good: Mutex<HashMap<String, Vec<IpAddr>>>,
+}
 
 /// Why no connection could be made.
 #[derive(Debug, thiserror::Error)]
@@ -233,13 +242,36 @@ pub(crate) fn bundle(pem: &str) -> Result<rustls::RootCertStore, PlaceError> {
 
 impl Resolver {
     pub(crate) async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, DialError> {
-        let resolver = if let Some(resolver) = self.0.get() {
+        let known = self.good().get(host).cloned();
+        let asked = match &known {
+            None => self.ask(host).await,
+            Some(known) => match tokio::time::timeout(PATIENCE, self.ask(host)).await {
+                Ok(asked) => asked,
+                Err(_) => return Ok(known.clone()),
+            },
+        };
+        match (asked, known) {
+            (Ok(found), _) if !found.is_empty() => {
+                self.good().insert(host.to_owned(), found.clone());
+                Ok(found)
+            }
+            (_, Some(known)) => Ok(known),
+            (failed, None) => failed,
+        }
+    }
+
+    fn good(&self) -> MutexGuard<'_, HashMap<String, Vec<IpAddr>>> {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask(&self, host: &str) -> Result<Vec<IpAddr>, DialError> {
+        let resolver = if let Some(resolver) = self.made.get() {
             resolver
         } else {
             let made = TokioResolver::builder_tokio()
                 .and_then(hickory_resolver::ResolverBuilder::build)
                 .map_err(|error| DialError::NoResolver(Box::new(error)))?;
-            self.0.get_or_init(|| made)
+            self.made.get_or_init(|| made)
         };
         let found = resolver.lookup_ip(host).await.map_err(|error| DialError::Unresolved(Box::new(error)))?;
         Ok(found.iter().collect())

@@ -140,7 +140,8 @@ fn with_raw<T>(
     }
 }
 
-fn write(out: &mut Vec<u8>, name: Option<&str>, data: &[u8]) {
+/// Writes a server-sent event.
+pub(crate) fn write(out: &mut Vec<u8>, name: Option<&str>, data: &[u8]) {
     if let Some(name) = name {
         out.extend_from_slice(format!("event: {name}\n").as_bytes());
     }

@@ -36,6 +36,7 @@ pub mod lane;
 pub mod lease;
 pub mod listen;
 pub mod makers;
+pub mod metadata;
 pub mod metrics;
 mod models;
 mod moment;

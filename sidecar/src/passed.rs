@@ -50,7 +50,8 @@ pub(crate) fn annotate(data: &[u8], provider: &str, cost: Option<f64>) -> Option
     Some(rewritten(data, &outer, changes))
 }
 
-fn rewritten(data: &[u8], fields: &Scanned, changes: Vec<Change<'_>>) -> Vec<u8> {
+/// The object with these fields set.
+pub(crate) fn rewritten(data: &[u8], fields: &Scanned, changes: Vec<Change<'_>>) -> Vec<u8> {
     let mut joined = BytesMut::with_capacity(data.len() + 64);
     pieces::join(data, &fields.rewrite(data, changes), &mut joined);
     joined.into()

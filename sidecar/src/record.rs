@@ -13,6 +13,7 @@ use crate::bill::Bill;
 use crate::call::Call;
 use crate::failure::AttemptNote;
 use crate::lane::Lane;
+use crate::metadata::{Metadata, Tried};
 use crate::metrics::{AttemptLabels, CallLabels, Metrics, PolicyLabels};
 use crate::moment;
 
@@ -34,6 +35,10 @@ pub struct Record {
     /// Who is being asked; at the end, who has answered.
     trying: Vec<Arc<Lane>>,
     failed: Vec<AttemptNote>,
+    /// How many of the failed attempts stand before who answers.
+    before: usize,
+    /// How the call was routed, if the app wants to be told.
+    pub metadata: Option<Metadata>,
     first_content: Option<f64>,
     counted: Option<(Tokens, Option<f64>)>,
     bill: Bill,
@@ -61,6 +66,8 @@ impl Record {
             route: None,
             trying: Vec::new(),
             failed: Vec::new(),
+            before: usize::MAX,
+            metadata: None,
             first_content: None,
             counted: None,
             bill: Bill::default(),
@@ -110,6 +117,7 @@ impl Record {
         self.bill = bill;
         for other in std::mem::take(&mut self.trying) {
             if Arc::ptr_eq(&other, lane) {
+                self.before = self.failed.len();
                 self.trying.push(other);
             } else {
                 self.count_attempt(&other, CANCELLED);
@@ -121,6 +129,13 @@ impl Record {
     /// The attempts that failed.
     pub fn attempts(&self) -> &[AttemptNote] {
         &self.failed
+    }
+
+    /// Every attempt, in order; who has not failed has this status.
+    pub fn tried(&self, status: u16) -> Vec<Tried<'_>> {
+        let (before, behind) = self.failed.split_at(self.before.min(self.failed.len()));
+        let trying = self.trying.iter().map(|lane| Tried { provider: &lane.name, model: &lane.model, status });
+        before.iter().map(Tried::from).chain(trying).chain(behind.iter().map(Tried::from)).collect()
     }
 
     /// How many attempts there were.

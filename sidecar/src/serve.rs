@@ -19,7 +19,7 @@ use lotse_crds::wishes::{Lookup, Wishes};
 use tokio::sync::Notify;
 
 use crate::answer;
-use crate::attempt::{self, Answered};
+use crate::attempt::{self, Answer, Answered};
 use crate::call::Call;
 use crate::endpoint::{self, Endpoint};
 use crate::failure::Failure;
@@ -27,6 +27,7 @@ use crate::format::messages::count;
 use crate::guard;
 use crate::lane::{Shared, TableError};
 use crate::lease::PolicyLease;
+use crate::metadata::{CUT_OFF, Metadata, Routing};
 use crate::models;
 use crate::moment;
 use crate::record::Record;
@@ -155,13 +156,18 @@ async fn call(
     let plan = planned(table, &call, &wishes, session);
     record.is_routed(&route.name, &plan.refused);
     table.count_refused(route);
-    if plan.attempts.is_empty() {
-        return Err(Failure::of_empty_plan(&plan, table.opens));
-    }
-    if operation == Operation::CountTokens && !counts(table, &plan) {
+    let answered = if plan.attempts.is_empty() {
+        Err(Failure::of_empty_plan(&plan, table.opens))
+    } else if operation == Operation::CountTokens && !counts(table, &plan) {
         return Ok(Outcome::Estimated(count::estimate(&call.neutral(route)?.call)));
+    } else {
+        attempt::run(&call, (table, &plan), session, record).await
+    };
+    if call.preferences.wants_metadata && endpoint::format(operation).is_some() {
+        let asked = (&*call.model, wishes.wishes().len() > 1);
+        record.metadata = Some(metadata(snapshot, (asked, &plan), answered.as_ref().ok(), record));
     }
-    let mut answered = attempt::run(&call, (table, &plan), session, record).await?;
+    let mut answered = answered?;
     answered.dropped.extend(wishes.left_out);
     audit(snapshot, answered.lane.ordinal, record);
     Ok(Outcome::Answered(Box::new(answered)))
@@ -179,8 +185,34 @@ fn planned<'t>(table: &'t Table, call: &Call, wishes: &Wishes<'t, '_>, session: 
     let sticky = sticky.as_ref().map(|who| (&who.provider, who.model.as_str()));
     let standing = |candidate: &Candidate| table.standing(candidate, (instant, call.stream));
     let mut chance = moment::chance;
-    let mut moment = Moment { now: moment::now(), needs: &needs, sticky, standing: &standing, chance: &mut chance };
+    let mut moment = Moment {
+        now: moment::now(),
+        needs: &needs,
+        memo: &table.memo,
+        sticky,
+        standing: &standing,
+        chance: &mut chance,
+    };
     plan(&wishes, &table.snapshot.policies, &mut moment)
+}
+
+/// How the call was routed, for an app that wants to be told; with the model that it asks for, and whether it names more.
+fn metadata(
+    snapshot: &Snapshot,
+    ((requested, has_fallbacks), plan): ((&str, bool), &Plan<'_>),
+    answered: Option<&Answered>,
+    record: &Record,
+) -> Metadata {
+    let answered = answered.map(|answered| {
+        let status = match &answered.answer {
+            Answer::Refusal(status, ..) => status.as_u16(),
+            Answer::Whole(..) | Answer::Written(..) | Answer::Stream(_) => 200,
+        };
+        (answered.lane.ordinal, status)
+    });
+    let tried = record.tried(answered.map_or(CUT_OFF, |(_, status)| status));
+    let namespace = &snapshot.workload.namespace;
+    Metadata::of(&Routing { requested, namespace, has_fallbacks, plan, tried: &tried, answered })
 }
 
 /// Whether any candidate counts tokens itself.

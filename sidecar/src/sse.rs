@@ -61,6 +61,11 @@ impl Splitter {
         !self.pending.is_empty()
     }
 
+    /// The bytes of an event that only the end of the stream ends, if it has one.
+    pub fn rest(&self) -> &[u8] {
+        &self.pending
+    }
+
     fn find(&mut self, bytes: &[u8], ends: &mut Vec<usize>) {
         let mut start = 0;
         while let Some(length) = self.cursor.event_end(&bytes[start..]) {

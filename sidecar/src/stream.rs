@@ -18,6 +18,7 @@ use crate::caller::Told;
 use crate::failure::{AttemptError, AttemptNote, Failure};
 use crate::format::Format;
 use crate::health::Outcome;
+use crate::metadata::{Metadata, Telling};
 use crate::moment;
 use crate::pieces::CHEAP_TO_COPY;
 use crate::record::{OK, Record};
@@ -77,6 +78,8 @@ impl Body for AnswerBody {
 /// A stream on its way from a provider to the app.
 pub struct Flow {
     out: VecDeque<Bytes>,
+    /// Tells in what goes out how the call was routed, if the app wants that.
+    telling: Option<Box<Telling>>,
     source: Source,
     tap: Tap,
     record: Option<Record>,
@@ -117,7 +120,7 @@ enum State {
 
 impl Flow {
     /// Goes on with a stream that has begun.
-    pub fn new(begun: Begun, record: Record) -> Self {
+    pub fn new(begun: Begun, record: Record, metadata: Option<Metadata>) -> Self {
         let Begun { held, source, tap, kind: _, caller, deadline, idle, floor } = begun;
         let now = Instant::now();
         let silence = Box::pin(tokio::time::sleep_until(deadline.min(now + idle)));
@@ -126,6 +129,7 @@ impl Flow {
             content_at: moment::instant(),
             floor,
             out: held,
+            telling: metadata.map(|metadata| Box::new(Telling::new(metadata, caller))),
             source,
             tap,
             record: Some(record),
@@ -210,7 +214,7 @@ impl Flow {
 
     /// What goes out next: small frames in one piece, because each costs a chunk and a slice of hyper's and the kernel's.
     fn take(&mut self) -> Option<Bytes> {
-        let first = self.out.pop_front()?;
+        let first = self.pop()?;
         let fits = |joined: usize, next: Option<&Bytes>| next.is_some_and(|next| joined + next.len() <= CHEAP_TO_COPY);
         if !fits(first.len(), self.out.front()) {
             return Some(first);
@@ -218,9 +222,17 @@ impl Flow {
         let mut joined = BytesMut::with_capacity((first.len() + self.waiting()).min(CHEAP_TO_COPY));
         joined.extend_from_slice(&first);
         while fits(joined.len(), self.out.front()) {
-            joined.extend_from_slice(&self.out.pop_front().unwrap_or_default());
+            joined.extend_from_slice(&self.pop().unwrap_or_default());
         }
         Some(joined.freeze())
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        let frame = self.out.pop_front()?;
+        Some(match &mut self.telling {
+            Some(telling) => telling.frame(frame),
+            None => frame,
+        })
     }
 
     /// Ready when it has been silent for too long. The timer is set only when there is nothing else to do.

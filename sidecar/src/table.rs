@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 use lotse_crds::name::ObjectName;
 use lotse_crds::plan::Standing;
-use lotse_crds::residency::Permitted;
+use lotse_crds::residency::{Memo, Permitted};
 use lotse_crds::snapshot::{Candidate, Keys, Route, Snapshot};
 use lotse_crds::usage::Account;
 use prometheus_client::metrics::counter::Counter;
@@ -33,6 +33,8 @@ pub struct Table {
     pub warn_after: Duration,
     /// How old it may be before calls are refused.
     pub refuse_after: Duration,
+    /// Whom the decision has permitted today, of this snapshot.
+    pub memo: Memo,
     lanes: Vec<Arc<Lane>>,
     origins: Origins,
     remembered: HashMap<ObjectName, Arc<Remembered>>,
@@ -82,6 +84,7 @@ impl Table {
                 .collect(),
             quotas: limited(&snapshot, shared),
             purses: shared.purses.clone(),
+            memo: Memo::default(),
             origins: assembly.origins,
             snapshot,
             lanes,

@@ -189,6 +189,11 @@ impl Tap {
         let (lane, progress) = (&self.lane, &mut self.progress);
         match &mut self.passing {
             _ if progress.is_done => {}
+            // Many servers end with `data: [DONE]` and no blank line.
+            Passing::Glanced(splitter, _) if sse::data(splitter.rest()).as_deref() == Some(b"[DONE]") => {
+                progress.is_done = true;
+                out.push_back(Bytes::from_static(b"data: [DONE]\n\n"));
+            }
             Passing::Glanced(..) => return Err(AttemptError::Cut),
             Passing::Unread => progress.is_done = true,
             Passing::Watched(frames, reader) => {

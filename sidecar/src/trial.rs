@@ -37,8 +37,8 @@ use crate::whole::{Whole, dialect};
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 /// The largest refusal that is passed on.
 const LARGEST_REFUSAL: usize = 64 * 1024;
-/// How much of a stream is held before its first content.
-const LARGEST_PRELUDE: usize = 1024 * 1024;
+/// How much of a stream is held before its first content, which may be a picture.
+const LARGEST_PRELUDE: usize = 16 * 1024 * 1024;
 
 /// How an attempt ended without an answer.
 pub(crate) enum End {
@@ -116,7 +116,7 @@ impl Trial<'_> {
         };
         let headers = head.headers;
         let answer = match head.status.as_u16() {
-            200..=299 if headers.contains_key(header::CONTENT_ENCODING) => {
+            200..=299 if is_coded(&headers) => {
                 return Err(AttemptError::BrokenAnswer("a compressed body that nobody asked for".to_owned()).into());
             }
             // Vectors come whole, whatever is asked.
@@ -211,7 +211,7 @@ impl Trial<'_> {
             };
             match seen {
                 Seen::Nothing if tap.held_bytes() > LARGEST_PRELUDE => {
-                    return Err(AttemptError::BrokenAnswer("no content in a megabyte".to_owned()).into());
+                    return Err(AttemptError::BrokenAnswer("no content in sixteen megabytes".to_owned()).into());
                 }
                 Seen::Nothing => {}
                 Seen::Content | Seen::Done => {
@@ -373,6 +373,11 @@ fn is_callers(status: StatusCode, class: ErrorClass) -> bool {
         | ErrorClass::Timeout
         | ErrorClass::Unreachable => false,
     }
+}
+
+/// Whether a body is coded; `identity` is the word for no coding.
+fn is_coded(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn content_type(headers: &HeaderMap) -> String {

@@ -12,6 +12,7 @@ use lotse_crds::needs::Needs;
 use lotse_crds::plan::{Moment, Standing, Wish, plan};
 use lotse_crds::preferences::{Asked, Preferences};
 use lotse_crds::read::read;
+use lotse_crds::residency::Memo;
 use lotse_crds::snapshot::Snapshot;
 use lotse_crds::wire::Operation;
 use lotse_tests::manifests::{object, policy};
@@ -63,11 +64,18 @@ pub(crate) fn measure(out: &mut impl Write) -> anyhow::Result<()> {
         let standing = Standing { latency: measured, ..Standing::default() };
         let (at, needs): (Timestamp, _) = ("2026-11-01T12:00:00Z".parse()?, Needs::default());
         let mut chance = || black_box(0.37);
+        let memo = Memo::default();
         let mut times = Vec::with_capacity(ROUNDS);
         for _ in 0..ROUNDS {
             let began = now();
-            let mut moment =
-                Moment { now: at, needs: &needs, sticky: None, standing: &|_| standing, chance: &mut chance };
+            let mut moment = Moment {
+                now: at,
+                needs: &needs,
+                memo: &memo,
+                sticky: None,
+                standing: &|_| standing,
+                chance: &mut chance,
+            };
             let wish = Wish { route: &snapshot.routes[0], preferences };
             let plan = plan(&[wish], &snapshot.policies, &mut moment);
             black_box(&plan);

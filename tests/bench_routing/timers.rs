@@ -16,6 +16,7 @@ use lotse_crds::needs::Needs;
 use lotse_crds::plan::{Moment, Standing, Wish, plan};
 use lotse_crds::preferences::Preferences;
 use lotse_crds::read::read;
+use lotse_crds::residency::Memo;
 use lotse_crds::wire::Operation;
 use lotse_sidecar::attempt;
 use lotse_sidecar::call::Call;
@@ -59,7 +60,14 @@ async fn call(app: Arc<App>) {
         let mut chance = || 0.5;
         let standing = |_: &_| Standing::default();
         let now = Timestamp::UNIX_EPOCH;
-        let mut moment = Moment { now, needs: &needs, sticky: None, standing: &standing, chance: &mut chance };
+        let mut moment = Moment {
+            now,
+            needs: &needs,
+            memo: &Memo::default(),
+            sticky: None,
+            standing: &standing,
+            chance: &mut chance,
+        };
         let wish = Wish { route: &table.snapshot.routes[0], preferences: &preferences };
         plan(&[wish], &table.snapshot.policies, &mut moment)
     };

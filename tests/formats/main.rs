@@ -2,6 +2,7 @@
 //! nothing changes in between.
 
 mod fields;
+mod metadata;
 mod neutral;
 mod recorded;
 mod round_trips;

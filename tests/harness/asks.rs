@@ -57,6 +57,20 @@ impl Asks {
         self.with(&self.body(stream))
     }
 
+    /// A question to `gpt-4o` with these fields besides, or in the place of its own. Null takes one out.
+    pub fn also(self, fields: &Value, stream: bool) -> Request<Full<Bytes>> {
+        let mut body = self.body(stream);
+        let own = body.as_object_mut().expect("a body is an object");
+        for (name, value) in fields.as_object().expect("fields are an object") {
+            if value.is_null() {
+                own.remove(name);
+            } else {
+                own.insert(name.clone(), value.clone());
+            }
+        }
+        self.with(&body)
+    }
+
     /// Any body, as it is sent.
     pub fn with(self, body: &Value) -> Request<Full<Bytes>> {
         client::post(self.path(), &[], body.to_string())

@@ -71,6 +71,22 @@ impl Answer {
         error.and_then(|error| error["error"]["code"].as_str().map(str::to_owned)).unwrap_or_default()
     }
 
+    /// What the header `x-lotse-dropped` names.
+    pub fn dropped(&self) -> Vec<String> {
+        let names = self.header("x-lotse-dropped").unwrap_or_default();
+        names.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Who was tried and failed, in order: `metadata.attempts[]` of a whole answer or of a stream's last event, without
+    /// namespaces.
+    pub fn tried(&self) -> Vec<String> {
+        let error =
+            serde_json::from_slice::<Value>(&self.body).ok().or_else(|| self.events().pop()).unwrap_or_default();
+        let attempts = error["error"]["metadata"]["attempts"].as_array().cloned().unwrap_or_default();
+        let name = |note: &Value| note["provider"].as_str()?.rsplit('/').next().map(str::to_owned);
+        attempts.iter().filter_map(name).collect()
+    }
+
     /// The reasons of `metadata.excluded[]` for a provider.
     pub fn reasons(&self, provider: &str) -> Vec<String> {
         let answer = self.json();

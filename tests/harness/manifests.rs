@@ -37,6 +37,16 @@ pub fn object(kind: &str, namespace: &str, name: &str, spec: &str) -> String {
     )
 }
 
+/// Lines of a provider's spec that promise inference, storage and access in these regions, and more (in YAML's flow), all
+/// on the evidence `e`, which does not lapse.
+pub fn promising(regions: &str, more: &str) -> String {
+    let place = format!("{{regions: [{regions}], evidence: [e]}}");
+    format!(
+        "evidence: [{{name: e, kind: Contractual, source: s, validUntil: 2999-01-01}}]\n\
+         promises: {{inference: {place}, storage: {place}, access: {place}, {more}}}"
+    )
+}
+
 impl World {
     /// Providers in this order, one tier, tried as listed.
     pub fn of(providers: &[(&str, &FakeProvider)]) -> Self {

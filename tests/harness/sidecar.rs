@@ -14,6 +14,7 @@ use lotse_sidecar::{Running, StartError, start, start_by};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::asks::Asks;
 use crate::client::{self, Answer};
 use crate::manifests::World;
 use crate::operator::Operator;
@@ -108,6 +109,11 @@ impl Sidecar {
     /// Asks for `gpt-4o`, not streamed.
     pub async fn chat(&self) -> Answer {
         self.send(Self::request(&body(false))).await
+    }
+
+    /// Asks for `gpt-4o` in Chat Completions with these fields besides, not streamed.
+    pub async fn asks(&self, fields: &Value) -> Answer {
+        self.send(Asks::Chat.also(fields, false)).await
     }
 
     /// Asks for `gpt-4o`, streamed.

@@ -105,6 +105,139 @@ fn a_request_is_judged_as_the_sidecar_would() {
     assert!(refused.contains("the key `b` twice"), "{refused}");
 }
 
+/// A file with this request.
+fn request(folder: &TempDir, body: &Value) -> String {
+    let path = folder.path().join("request.json");
+    std::fs::write(&path, body.to_string()).expect("a file");
+    path.to_string_lossy().into_owned()
+}
+
+#[test]
+fn a_request_says_who_would_answer_it_in_which_order_and_who_is_out_by_its_own_wishes() {
+    let folder = TempDir::new().expect("a folder");
+    for (more, order, out) in [
+        (serde_json::json!({"provider": {"sort": "price"}}), "frankfurt dublin paris basement", "virginia"),
+        (serde_json::json!({"provider": {"order": ["paris"]}}), "paris frankfurt dublin basement", "virginia"),
+        (
+            serde_json::json!({"provider": {"order": ["paris", "dublin"], "allow_fallbacks": false}}),
+            "paris dublin",
+            "frankfurt allowed_providers, virginia, basement allowed_providers",
+        ),
+        (
+            serde_json::json!({"provider": {"eu_owned": true, "only": ["dublin", "paris", "virginia"]}}),
+            "paris",
+            "dublin eu_owned, frankfurt allowed_providers, virginia, basement allowed_providers",
+        ),
+        (
+            serde_json::json!({"provider": {"max_price": {"prompt": 1}}}),
+            "frankfurt",
+            "dublin max_price, paris max_price, virginia, basement max_price",
+        ),
+        (
+            serde_json::json!({"provider": {"require_parameters": true}, "tools": [{"type": "function"}]}),
+            "",
+            "dublin require_parameters, frankfurt require_parameters, paris require_parameters, virginia, basement require_parameters",
+        ),
+        (
+            serde_json::json!({"model": "gpt-4o@fr"}),
+            "paris",
+            "dublin data_region, frankfurt data_region, virginia, basement data_region",
+        ),
+    ] {
+        let mut body = serde_json::json!({"model": "gpt-4o", "messages": []});
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let path = request(&folder, &body);
+
+        let explanation = json(Path::new(QUICKSTART), &["-n", "support", "--request", &path]);
+
+        let short = |name: &str| name.trim_start_matches("lotse-system/").to_owned();
+        let (eligible, excluded) = verdict(&explanation);
+        let eligible: Vec<_> = eligible.iter().map(|name| short(name)).collect();
+        assert_eq!(eligible.join(" "), order, "{body}");
+        // What policies say of Virginia stands above.
+        let tell = |(name, codes): (String, Vec<String>)| {
+            let name = short(&name);
+            if name == "virginia" { name } else { format!("{name} {}", codes.join(" ")) }
+        };
+        let mut excluded: Vec<_> = excluded.into_iter().map(tell).collect();
+        let mut expected: Vec<_> = out.split(", ").map(str::to_owned).collect();
+        excluded.sort();
+        expected.sort();
+        assert_eq!(excluded, expected, "{body}");
+        assert_eq!(explanation.get("leftOut"), None, "{body}");
+    }
+}
+
+#[test]
+fn a_request_is_told_what_is_taken_out_of_it_what_it_needs_and_what_has_no_effect() {
+    let folder = TempDir::new().expect("a folder");
+    let path = request(
+        &folder,
+        &serde_json::json!({
+            "models": ["gpt-4o:floor", "unheard-of"], "messages": [], "session_id": "s",
+            "tools": [{"type": "function", "function": {"name": "f"}}], "provider": {"ignore": ["dublin"], "sort": "exacto"},
+        }),
+    );
+    let flags = ["-n", "support", "--request", &path];
+
+    let (explanation, told) =
+        (json(Path::new(QUICKSTART), &flags), explains(Path::new(QUICKSTART), &flags).expect("it is taken"));
+
+    assert_eq!(verdict(&explanation).0, ["frankfurt", "paris", "basement"].map(|name| format!("lotse-system/{name}")));
+    assert_eq!(explanation["model"], "gpt-4o:floor");
+    assert_eq!(explanation["leftOut"], serde_json::json!(["provider.sort", "models[1]"]));
+    for line in [
+        "ignored_provider: provider.ignore names it: dublin",
+        "The request is taken, and at most 3 tried.",
+        "It needs Tools.",
+        "Without effect: provider.sort, models[1].",
+        "These fields of its body are set, or taken out (-):",
+        "  lotse-system/paris: model=\"large-2512\" -models -session_id -provider",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+}
+
+#[test]
+fn a_request_that_leaves_nobody_or_contradicts_itself_is_refused_as_the_sidecar_would() {
+    let folder = TempDir::new().expect("a folder");
+    let flags = |path: &str| ["-n".to_owned(), "support".to_owned(), "--request".to_owned(), path.to_owned()];
+    for (provider, told) in [
+        (serde_json::json!({"only": []}), Err("`provider.only` must be a list with at least one entry")),
+        (serde_json::json!({"only": ["nobody-has-this"]}), Err("`provider.only[0]` must be a provider's name")),
+        (
+            serde_json::json!({"max_price": {"image": 1}}),
+            Err("`provider.max_price.image` is a price that is not known"),
+        ),
+        (serde_json::json!({"only": ["openai"]}), Ok("The request is refused: 404 no_eligible_provider")),
+    ] {
+        let path = request(&folder, &serde_json::json!({"model": "gpt-4o", "messages": [], "provider": provider}));
+        let flags = flags(&path);
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+
+        match (explains(Path::new(QUICKSTART), &flags), told) {
+            (Ok(text), Ok(line)) | (Err(text), Err(line)) => assert!(text.contains(line), "{line}: {text}"),
+            (got, expected) => panic!("{expected:?}, not {got:?}"),
+        }
+    }
+}
+
+#[test]
+fn each_model_of_a_request_is_told_with_its_own_route() {
+    let folder = folder(&[policy("lotse-system", "root", "inferenceRegions: [Worldwide]")]);
+    let other = "namespaceSelector: {}\nmodels: [other]\ntiers: [{targets: [{model: m}]}]\noverrides: {seed: 7}";
+    std::fs::write(folder.path().join("other.yaml"), object("ModelRoute", "lotse-system", "other", other))
+        .expect("a file");
+    let beside = TempDir::new().expect("a folder");
+    let path = request(&beside, &serde_json::json!({"model": "other", "models": ["gpt-4o"], "messages": []}));
+
+    let told = explains(folder.path(), &["-n", "app", "--request", &path]).expect("it is taken");
+
+    let fields: Vec<&str> = told.lines().filter(|line| line.starts_with("  lotse-system/p: ")).collect();
+    assert_eq!(fields.len(), 2, "{told}");
+    assert_eq!((fields[0].contains("seed=7"), fields[1].contains("seed=7")), (true, false), "{told}");
+}
+
 #[test]
 fn what_can_not_be_explained_is_an_error_that_says_what_to_do() {
     for (flags, told) in [

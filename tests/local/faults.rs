@@ -25,9 +25,12 @@
 //! | T95 | an app that goes away | `gone`; `streaming`, `failover` |
 //! | T96 | names that move, resolvers that fail | `names` |
 //! | T97 | answers that are none | `nonsense`; `failover`, `dialects` |
+//!
+//! `found` has what the sidecar does wrong.
 
 mod bodies;
 mod cut;
+mod found;
 mod framing;
 mod gone;
 mod limited;

@@ -43,8 +43,8 @@ def says(text: str) -> Reply:
     """A chat completion."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-    body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
-    return Reply(body=body)
+    body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "system_fingerprint": "fp"}
+    return Reply(body=body | {"choices": [choice], "usage": usage})
 
 
 def streams(*texts: str, silence: int | None = None) -> Reply:

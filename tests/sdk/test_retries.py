@@ -4,6 +4,7 @@ and nobody is worked for who has gone."""
 import tempfile
 import time
 import unittest
+from unittest import mock
 
 import anthropic
 import httpx2
@@ -202,6 +203,18 @@ class Retries(unittest.TestCase):
 
                 self.assertEqual((len(silent.calls), asking.counts()), (1, ["0"]))
                 self.assertTrue(silent.calls[0].left.wait(AT_ONCE), "the provider's call is closed")
+
+    def test_a_limit_longer_than_anybody_waits_for_is_told_at_once(self):
+        for app, way in each():
+            with self.subTest(f"{app.__name__}, {way}"):
+                (limited,) = self.providers([refuses(429, retry_after="3600")])
+                asking = app(self.sidecar(limited).url)
+
+                # Anthropic's SDK sleeps for as long as it is told to, be it weeks.
+                with mock.patch("time.sleep") as naps, self.assertRaises(asking.package.RateLimitError):
+                    getattr(asking, way)()
+
+                self.assertEqual((naps.call_count, len(limited.calls), asking.counts()), (0, 1, ["0"]))
 
     def ends(self, sidecar: Program, metric: str, value: float):
         """Waits until a metric is this."""

@@ -9,6 +9,7 @@ use lotse_crds::needs::Needs;
 use lotse_crds::plan::{Moment, Standing, Wish, plan};
 use lotse_crds::preferences::Preferences;
 use lotse_crds::read::read;
+use lotse_crds::residency::Memo;
 use lotse_tests::manifests::{object, policy};
 
 const DRAWS: u32 = 100_000;
@@ -37,12 +38,14 @@ fn first_of(balance: &str, providers: &[(&str, &str, u32)]) -> BTreeMap<String, 
         Workload { namespace: "app".to_owned(), service_account: "default".to_owned(), labels: BTreeMap::new() };
     let snapshot = compile(&manifests, &workload, Timestamp::UNIX_EPOCH).snapshot;
     let (preferences, needs) = (Preferences::default(), Needs::default());
+    let memo = Memo::default();
     let mut rng = fastrand::Rng::with_seed(11);
     let mut first = BTreeMap::new();
     for _ in 0..DRAWS {
         let mut moment = Moment {
             now: Timestamp::UNIX_EPOCH,
             needs: &needs,
+            memo: &memo,
             sticky: None,
             standing: &|_| Standing::default(),
             chance: &mut || rng.f64(),

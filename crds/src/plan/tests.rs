@@ -11,6 +11,8 @@ use crate::name::Workload;
 use crate::read::read;
 use crate::snapshot::Snapshot;
 
+mod laws;
+
 /// Candidates `p0`, `p1`, … with these prices (none if empty), in one tier.
 fn snapshot(balance: &str, prices: &[&str]) -> Snapshot {
     let mut files = BTreeMap::new();
@@ -53,7 +55,8 @@ fn order(snapshot: &Snapshot, outages: &[&str], draws: &[f64]) -> Vec<String> {
         Standing { health: if is_ill { Health::Outage } else { Health::Well }, ..Standing::default() }
     };
     let (now, needs) = (Timestamp::UNIX_EPOCH, Needs::default());
-    let mut moment = Moment { now, needs: &needs, sticky: None, standing: &standing, chance: &mut chance };
+    let mut moment =
+        Moment { now, needs: &needs, memo: &Memo::default(), sticky: None, standing: &standing, chance: &mut chance };
     let preferences = Preferences::default();
     let wish = Wish { route: &snapshot.routes[0], preferences: &preferences };
     let plan = plan(&[wish], &snapshot.policies, &mut moment);
@@ -97,6 +100,53 @@ fn the_share_of_first_tries_is_the_inverse_square_of_the_price() {
         let got = f64::from(first[name]) / 20_000.0;
         assert!((got - share).abs() < 0.01, "{name}: {got} instead of {share}");
     }
+}
+
+/// The names in the order of trying, where these are as fast as said: seconds to the first content.
+fn by_latency(snapshot: &Snapshot, latencies: &[Option<f64>], sort: Option<Sort>, draws: &[f64]) -> Vec<String> {
+    let mut draws = draws.iter().copied();
+    let mut chance = || draws.next().expect("no more is drawn");
+    let standing = |candidate: &Candidate| {
+        let at: usize = candidate.provider.name[1..].parse().expect("a number");
+        Standing { latency: Percentiles { p50: latencies[at], ..Percentiles::default() }, ..Standing::default() }
+    };
+    let (now, needs, memo) = (Timestamp::UNIX_EPOCH, Needs::default(), Memo::default());
+    let mut moment = Moment { now, needs: &needs, memo: &memo, sticky: None, standing: &standing, chance: &mut chance };
+    let preferences = Preferences { sort, ..Preferences::default() };
+    let wish = Wish { route: &snapshot.routes[0], preferences: &preferences };
+    let plan = plan(&[wish], &snapshot.policies, &mut moment);
+    plan.attempts.iter().map(|attempt| attempt.permitted.candidate().provider.name.clone()).collect()
+}
+
+#[test]
+fn the_fastest_comes_first_and_one_in_twenty_calls_begins_with_somebody_else() {
+    let fast = snapshot("Latency", &["1", "1", "1"]);
+    let measured = [Some(0.9), Some(0.1), Some(0.5)];
+
+    assert_eq!(by_latency(&fast, &measured, None, &[EXPLORED]), ["p1", "p2", "p0"]);
+    assert_eq!(by_latency(&fast, &measured, None, &[0.049, 0.0]), ["p0", "p1", "p2"]);
+    assert_eq!(by_latency(&fast, &measured, None, &[0.049, 0.999]), ["p2", "p1", "p0"]);
+}
+
+#[test]
+fn what_the_app_sorts_is_not_explored() {
+    let listed = snapshot("Order", &["1", "1", "1"]);
+    let measured = [Some(0.9), Some(0.1), Some(0.5)];
+
+    assert_eq!(by_latency(&listed, &measured, Some(Sort::Latency), &[]), ["p1", "p2", "p0"]);
+    assert_eq!(
+        by_latency(&snapshot("Latency", &["1", "2", "3"]), &measured, Some(Sort::Price), &[]),
+        ["p0", "p1", "p2"]
+    );
+}
+
+#[test]
+fn who_has_not_been_measured_goes_first_in_an_order_of_chance() {
+    let fast = snapshot("Latency", &["1", "1", "1"]);
+    let measured = [Some(0.001), None, None];
+
+    assert_eq!(by_latency(&fast, &measured, None, &[0.5, 0.9, 0.2]), ["p2", "p1", "p0"]);
+    assert_eq!(by_latency(&fast, &measured, None, &[0.5, 0.2, 0.9]), ["p1", "p2", "p0"]);
 }
 
 proptest! {

@@ -22,11 +22,13 @@ impl<'a> Ended<'a> {
     /// case) or with a region that some vendor has. They may follow each other in any order. What is none of these is part
     /// of the name: `llama3:8b` and `claude@20241022` stay whole.
     ///
-    /// The caller looks up the whole name first, among the names that routes answer for exactly, since `llama3:floor` may be
-    /// one of them. It must not look among prefixes: `gpt-*` would take `gpt-4o@eu` whole, and the ending would be lost.
-    pub fn read(name: &'a str, field: &str) -> Result<Self, Refused> {
+    /// A name that routes have as it is, `is_name` says, is no further taken apart, since `llama3:floor` may be one of them. It
+    /// must not say so of prefixes: `gpt-*` would take `gpt-4o@eu` whole, and the ending would be lost.
+    pub fn read(name: &'a str, field: &str, is_name: &dyn Fn(&str) -> bool) -> Result<Self, Refused> {
         let mut ended = Self { model: name, sort: None, places: None, region: None };
-        while let Some(at) = ended.model.rfind([':', '@']).filter(|at| *at > 0) {
+        while !is_name(ended.model)
+            && let Some(at) = ended.model.rfind([':', '@']).filter(|at| *at > 0)
+        {
             let (rest, ending) = ended.model.split_at(at);
             if !ended.take(ending, field)? {
                 break;

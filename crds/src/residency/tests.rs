@@ -28,6 +28,7 @@ use crate::promises::{
     TransfersPromise,
 };
 use crate::provider::{LLMProviderSpec, Operator};
+use crate::residency::Memo;
 use crate::secret::Secret;
 use crate::selector::LabelSelector;
 use crate::snapshot::Reason;
@@ -806,6 +807,13 @@ proptest! {
             prop_assert!(permit(&snapshot.policies, candidate, world.day).is_ok());
             let permitted = permit(&snapshot.policies, candidate, later.day).is_ok();
             prop_assert_eq!(permitted, is_allowed(&later));
+            // A memo says the same, whatever it was asked before.
+            let memo = Memo::default();
+            for day in [world.day, world.day, later.day, world.day, later.day] {
+                let remembered = memo.ask(&snapshot.policies, day).permit(&snapshot.policies, candidate, day).is_ok();
+                prop_assert_eq!(remembered, permit(&snapshot.policies, candidate, day).is_ok());
+            }
+            prop_assert!(memo.ask(&[], world.day).permit(&[], candidate, world.day).is_err());
         }
     }
 

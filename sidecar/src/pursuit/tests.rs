@@ -10,6 +10,7 @@ use lotse_crds::needs::Needs;
 use lotse_crds::plan::{Moment, Standing, Wish, plan};
 use lotse_crds::preferences::Preferences;
 use lotse_crds::read::read;
+use lotse_crds::residency::Memo;
 use lotse_crds::snapshot::Snapshot;
 
 use super::*;
@@ -53,8 +54,14 @@ fn with_plan(route: &str, models: &[&str], test: impl FnOnce(&Plan<'_>)) {
         .collect();
     let (now, needs) = (Timestamp::UNIX_EPOCH, Needs::default());
     let mut chance = || 0.5;
-    let mut moment =
-        Moment { now, needs: &needs, sticky: None, standing: &|_| Standing::default(), chance: &mut chance };
+    let mut moment = Moment {
+        now,
+        needs: &needs,
+        memo: &Memo::default(),
+        sticky: None,
+        standing: &|_| Standing::default(),
+        chance: &mut chance,
+    };
     test(&plan(&wishes, &snapshot.policies, &mut moment));
 }
 

@@ -10,7 +10,7 @@ import unittest
 from . import harness
 
 #: In this order: what destroys comes last.
-ALL = ["install", "inject", "policy", "status", "keys", "faults"]
+ALL = ["install", "inject", "policy", "status", "keys", "routing", "faults"]
 
 if "KUBECONFIG" not in os.environ:
     sys.exit("error: KUBECONFIG must name a cluster; tests/cluster/run makes one")

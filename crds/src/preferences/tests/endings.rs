@@ -3,7 +3,7 @@
 use super::*;
 
 fn ended(name: &str) -> Ended<'_> {
-    Ended::read(name, "model").expect("its endings agree")
+    Ended::read(name, "model", &|_| false).expect("its endings agree")
 }
 
 #[test]
@@ -28,6 +28,17 @@ fn endings_come_off_in_any_order_and_any_case() {
     assert_eq!(ended("m@eu@eu-central-1"), of("m", None, germany, Some("eu-central-1")));
     // Google's global is a region and no place.
     assert_eq!(ended("m@global"), of("m", None, None, Some("global")));
+}
+
+#[test]
+fn a_name_that_somebody_has_is_not_taken_apart() {
+    let is_name = |name: &str| name == "llama3:floor";
+
+    let read = |name| Ended::read(name, "model", &is_name).expect("its endings agree");
+
+    assert!(read("llama3:floor").is_plain());
+    let more = read("llama3:floor@eu");
+    assert_eq!((more.model, more.sort, more.places), ("llama3:floor", None, Some(Countries::eu())));
 }
 
 #[test]
@@ -66,7 +77,7 @@ fn what_is_no_ending_is_part_of_the_name() {
 fn endings_that_contradict_each_other_are_refused() {
     for name in ["m:nitro:floor", "m@eu@us", "m@de@eu-west-1", "m@eu-central-1@swedencentral", "m@global@eu-central-1"]
     {
-        let refused = Ended::read(name, "models[1]").expect_err(name);
+        let refused = Ended::read(name, "models[1]", &|_| false).expect_err(name);
 
         assert_eq!((refused.field(), refused.code()), ("models[1]", "invalid_request"), "{name}");
     }
@@ -104,7 +115,7 @@ proptest! {
         proptest::sample::select(vec![":nitro", "@eu", "@DE", "@eea", "@eu-central-1"]), 0..5))
     {
         let name = format!("{model}{}", endings.concat());
-        let ended = Ended::read(&name, "model").expect("they agree");
+        let ended = Ended::read(&name, "model", &|_| false).expect("they agree");
 
         prop_assert_eq!(ended.model, &model);
         prop_assert_eq!(ended.is_plain(), endings.is_empty());
@@ -112,7 +123,7 @@ proptest! {
 
     #[test]
     fn any_name_can_be_read(name in "\\PC{0,20}") {
-        if let Ok(ended) = Ended::read(&name, "model") {
+        if let Ok(ended) = Ended::read(&name, "model", &|_| false) {
             prop_assert!(name.starts_with(ended.model) && ended.model.is_empty() == name.is_empty());
         }
     }

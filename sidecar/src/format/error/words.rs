@@ -61,6 +61,7 @@ pub(super) const WORDS: [(ErrorClass, &[&str]); 11] = [
             "billinghardlimitreached",
             "billingnotactive",
             "budgetexceeded",
+            "enforcedspendlimitreached",
             "exceededcurrentquota",
             "insufficientbalance",
             "insufficientcredit",

@@ -1,0 +1,110 @@
+//! Faults that were found by playing the others.
+
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use lotse_tests::dns::{FakeResolver, Says};
+use lotse_tests::provider::{Step, completion, event, last_chunk};
+use lotse_tests::{Asks, FakeProvider, Sidecar, World};
+
+#[cfg(target_os = "linux")]
+use super::names::{ONE, at, closes, is_within, says};
+use super::waits::{FOR_GOOD, asked_at, refuses, two};
+
+// T89: a picture in base64 may be the first content, and its event larger than a megabyte.
+#[tokio::test]
+async fn a_first_content_of_three_megabytes_passes() {
+    let text = "x".repeat(3 * 1024 * 1024);
+    let sent = format!("{}data: [DONE]\n\n", event(&text));
+    let pieces = sent.as_bytes().chunks(16 * 1024).map(<[u8]>::to_vec).collect();
+    let paris = FakeProvider::streams(pieces, vec![Step::Send(last_chunk())]).await;
+    let sidecar = Sidecar::of(&World::of(&[("paris", &paris)])).await;
+
+    let answer = sidecar.stream().await;
+
+    assert_eq!((answer.status.as_u16(), answer.said().len(), answer.is_complete), (200, text.len(), true));
+}
+
+// T89: many servers end with `data: [DONE]` and no blank line. It is an end where events are translated, and must be one
+// where they pass.
+#[tokio::test]
+async fn a_last_word_that_only_the_end_of_the_stream_ends_is_a_last_word() {
+    for end in ["data: [DONE]", "data: [DONE]\n", "data: [DONE]\r\n", "data: [DONE]\r\r"] {
+        let pieces = [event("bonjour"), end.to_owned()].map(String::into_bytes).to_vec();
+        let paris = FakeProvider::streams(pieces, vec![Step::Send(last_chunk())]).await;
+        let sidecar = Sidecar::of(&World::of(&[("paris", &paris)])).await;
+        for asks in [Asks::Messages, Asks::Chat] {
+            let answer = sidecar.send(asks.request(true)).await;
+
+            assert_eq!(
+                (asks.said(&answer).as_str(), answer.is_complete),
+                ("bonjour", true),
+                "{asks:?}, {end:?}: {}",
+                answer.text()
+            );
+            assert!(!answer.text().contains("error"), "{asks:?}, {end:?}: {}", answer.text());
+        }
+    }
+}
+
+// T91: `identity` is the word for no coding at all.
+#[tokio::test]
+async fn an_answer_that_says_it_is_not_coded_is_an_answer() {
+    let body = completion("bonjour").to_string();
+    let paris = FakeProvider::answers(200, &[("content-encoding", "identity")], &body).await;
+    let sidecar = Sidecar::of(&World::of(&[("paris", &paris)])).await;
+
+    let answer = sidecar.chat().await;
+
+    assert_eq!((answer.said().as_str(), answer.header("content-encoding")), ("bonjour", None), "{}", answer.text());
+}
+
+// T96: an address that was good a moment ago is better than none.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn when_nobody_can_be_asked_the_last_good_addresses_are_dialled() {
+    if !is_within("faults::found::when_nobody_can_be_asked_the_last_good_addresses_are_dialled") {
+        return;
+    }
+    let one = closes("one", "127.0.0.1:0").await;
+    let resolver = FakeResolver::says(says(&[ONE], 0)).await;
+    let sidecar = Sidecar::of(&at(&one)).await;
+    assert_eq!(sidecar.chat().await.said(), "one");
+    for failing in [Says::Fails, Says::Nothing] {
+        let what = format!("{failing:?}");
+        resolver.now_says(failing);
+
+        let answer = sidecar.chat().await;
+
+        let got = (answer.said(), answer.header("x-lotse-attempts").unwrap_or_default().to_owned());
+        assert_eq!(got, ("one".to_owned(), "1".to_owned()), "{what}: {}", answer.text());
+    }
+}
+
+// T09: Anthropic's word for a limit that somebody has set on spending.
+#[tokio::test]
+async fn who_has_reached_a_limit_of_spending_is_left_for_long() {
+    let body =
+        r#"{"type":"error","error":{"message":"no","type":"rate_limit_error","code":"enforced_spend_limit_reached"}}"#;
+    let first = refuses(FOR_GOOD, (429, &[], body)).await;
+    let (sidecar, _paris) = two(&first).await;
+
+    let moments = asked_at(&first, &sidecar, Duration::from_millis(1500)).await;
+
+    assert_eq!(moments.len(), 1, "{moments:?}");
+}
+
+// What is no number says nothing of repetitions.
+#[tokio::test]
+async fn a_count_of_repetitions_that_is_no_number_is_none() {
+    let paris = FakeProvider::says("bonjour").await;
+    let sidecar = Sidecar::of(&World::of(&[("paris", &paris)])).await;
+    let body = lotse_tests::sidecar::body(false).to_string();
+    for count in ["", "many", "-1", "00"] {
+        let headers = [("x-stainless-retry-count", count)];
+        let request = lotse_tests::client::post("/v1/chat/completions", &headers, body.clone());
+        assert_eq!(sidecar.send(request).await.said(), "bonjour", "{count}");
+    }
+
+    sidecar.metric_is("lotse_sdk_retries_total 0").await;
+}
