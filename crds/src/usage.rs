@@ -100,6 +100,9 @@ impl Share {
 pub struct Usage {
     /// How long ago that was.
     pub milliseconds: u64,
+    /// The number of the last [`Shares`] that it has heard on this stream; 0 if none.
+    #[serde(default)]
+    pub heard: u64,
     /// Of each account; at most [`MOST_ENTRIES`].
     pub used: Vec<Used>,
 }
@@ -143,6 +146,8 @@ pub struct Refused {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shares {
+    /// Grows with each that is said on a stream, and is at least 1. What a sidecar says of one that it has not heard yet means nothing.
+    pub number: u64,
     /// By account. There are no more than the sidecar's snapshot has limits.
     pub shares: Vec<AccountShare>,
 }
@@ -287,7 +292,7 @@ mod tests {
             limited_milliseconds: 0,
         };
         let said = [
-            FromSidecar::Usage(Usage { milliseconds: 1000, used: vec![used] }),
+            FromSidecar::Usage(Usage { milliseconds: 1000, heard: 4, used: vec![used] }),
             FromSidecar::Spent(Spent { run: 7, number: 1, spent }),
             FromSidecar::Health(Health { ailments: vec![ailment] }),
         ];
@@ -297,7 +302,7 @@ mod tests {
         assert_eq!(
             lines.concat(),
             concat!(
-                r#"{"usage":{"milliseconds":1000,"used":[{"account":{"provider":"root/paris"},"begun":3,"tokens":900,"#,
+                r#"{"usage":{"milliseconds":1000,"heard":4,"used":[{"account":{"provider":"root/paris"},"begun":3,"tokens":900,"#,
                 r#""concurrent":2,"refused":{"requests":1,"tokens":0,"concurrent":0},"holds":{"requestsPerMinute":6}}]}}"#,
                 "\n",
                 r#"{"spent":{"run":7,"number":1,"spent":[{"route":"root/chat","day":"2026-11-24","micros":1200}]}}"#,
@@ -315,7 +320,7 @@ mod tests {
     #[test]
     fn what_the_operator_says_is_as_agreed() {
         let share = Share { tokens_per_minute: Some(0), concurrent_requests: Some(4), ..Share::default() };
-        let shares = Shares { shares: vec![AccountShare { account: Account::Route(name("chat")), share }] };
+        let shares = Shares { number: 4, shares: vec![AccountShare { account: Account::Route(name("chat")), share }] };
         let spending = Spending {
             day: "2026-11-24".parse().expect("a day"),
             routes: vec![RouteSpending { route: name("chat"), day_micros: 5, month_micros: 70 }],
@@ -329,7 +334,7 @@ mod tests {
         assert_eq!(
             lines.concat(),
             concat!(
-                r#"{"shares":{"shares":[{"account":{"route":"root/chat"},"share":{"tokensPerMinute":0,"concurrentRequests":4}}]}}"#,
+                r#"{"shares":{"number":4,"shares":[{"account":{"route":"root/chat"},"share":{"tokensPerMinute":0,"concurrentRequests":4}}]}}"#,
                 "\n",
                 r#"{"spending":{"day":"2026-11-24","routes":[{"route":"root/chat","dayMicros":5,"monthMicros":70}],"#,
                 r#""counted":{"run":7,"heard":3,"kept":2}}}"#,
@@ -363,7 +368,8 @@ mod tests {
             limited_milliseconds: u64::MAX,
         };
 
-        let usage = FromSidecar::Usage(Usage { milliseconds: u64::MAX, used: vec![used; MOST_ENTRIES] });
+        let usage =
+            FromSidecar::Usage(Usage { milliseconds: u64::MAX, heard: u64::MAX, used: vec![used; MOST_ENTRIES] });
         let health = FromSidecar::Health(Health { ailments: vec![ailment; MOST_ENTRIES] });
 
         assert!(line(&usage).len() < LONGEST_ACK, "{}", line(&usage).len());

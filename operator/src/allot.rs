@@ -62,7 +62,9 @@ struct Part {
     demand: f64,
     /// What it was told last.
     granted: Option<u32>,
-    /// The most that it may be holding, by what it was told and what it has said.
+    /// In which round that was.
+    round: u64,
+    /// The most that it may be holding, as long as it has not said that it has heard of that round.
     most: Option<u32>,
 }
 
@@ -87,14 +89,18 @@ impl Pool {
         holder.presence = Presence::Begun;
     }
 
-    /// A pod says what it has used, in so many milliseconds, and what it holds.
-    pub fn reports(&mut self, pod: &str, used: &Used, milliseconds: u64) {
+    /// A pod says what it has used, in so many milliseconds, and what it holds, having heard of a round.
+    pub fn reports(&mut self, pod: &str, used: &Used, (milliseconds, heard): (u64, u64)) {
         let Some(holder) = self.holders.get_mut(pod) else { return };
         let is_first = std::mem::replace(&mut holder.presence, Presence::Here) != Presence::Here;
         holder.unknown = None;
         holder.learn(used, milliseconds);
         for (part, limit) in holder.parts.iter_mut().zip(LimitName::ALL) {
-            part.learn(used.holds.and_then(|holds| holds.get(limit)), is_first);
+            if is_first {
+                part.learn(used.holds.and_then(|holds| holds.get(limit)));
+            } else if heard >= part.round {
+                part.most = part.granted;
+            }
         }
     }
 
@@ -128,8 +134,8 @@ impl Pool {
         (share != Share::default()).then_some(share)
     }
 
-    /// Shares the limits out anew.
-    pub fn settle(&mut self, limits: &CallLimits, turn: u64, now: Instant) {
+    /// Shares the limits out anew, in a round that comes after all before.
+    pub fn settle(&mut self, limits: &CallLimits, (round, turn): (u64, u64), now: Instant) {
         let lasts = |since: Instant, time: Duration| now.saturating_duration_since(since) < time;
         self.holders.retain(|_, holder| match holder.presence {
             Presence::Away => holder.unknown.is_some_and(|since| lasts(since, CUT_OFF)),
@@ -141,14 +147,14 @@ impl Pool {
         let untold = Share::untold(limits);
         for (at, limit) in LimitName::ALL.into_iter().enumerate() {
             match limits.get(limit).zip(untold.get(limit)) {
-                Some((limit, untold)) => self.settle_one((at, limit, untold), turn, may_raise),
+                Some((limit, untold)) => self.settle_one((at, limit, untold), (round, turn), may_raise),
                 None => self.holders.values_mut().for_each(|holder| holder.parts[at] = Part::default()),
             }
         }
     }
 
     /// Shares one limit out: lowers at once, and raises by what is free.
-    fn settle_one(&mut self, (at, limit, untold): (usize, u32, u32), turn: u64, may_raise: bool) {
+    fn settle_one(&mut self, (at, limit, untold): (usize, u32, u32), (round, turn): (u64, u64), may_raise: bool) {
         let pods = u32::try_from(self.holders.len()).unwrap_or(u32::MAX).max(1);
         let counts = |holder: &Holder| {
             let unknown = holder.unknown.map_or(untold, |_| (limit / pods).max(1));
@@ -169,8 +175,7 @@ impl Pool {
             .collect();
         for (part, target) in &mut here {
             if *target <= part.granted.unwrap_or(untold) {
-                part.most.get_or_insert(untold);
-                part.granted = Some(*target);
+                part.grant((*target, round), part.counts().unwrap_or(untold));
             }
         }
         if !may_raise {
@@ -184,8 +189,7 @@ impl Pool {
             let counted = part.counts().unwrap_or(untold);
             let reached = target.min(counted.saturating_add(free));
             if reached > part.granted.unwrap_or(untold) {
-                part.granted = Some(reached);
-                part.most = Some(counted.max(reached));
+                part.grant((reached, round), counted.max(reached));
                 free -= counted.max(reached) - counted;
             }
         }
@@ -215,15 +219,20 @@ impl Holder {
 }
 
 impl Part {
-    /// Learns what the pod holds. What it says first on a stream is how it is; after that it may not have heard yet what it
-    /// was told.
-    fn learn(&mut self, holds: Option<u32>, is_first: bool) {
+    /// Learns what the pod holds when it begins to follow. One that holds nothing is another container than before; what one
+    /// was told before and has not heard is told again.
+    fn learn(&mut self, holds: Option<u32>) {
         match (holds, self.granted) {
-            (None, _) if is_first => (self.granted, self.most) = (None, None),
-            (None, _) => {}
-            (Some(holds), None) => (self.granted, self.most) = (Some(holds), Some(holds)),
-            (Some(holds), Some(granted)) if is_first || holds == granted => self.most = Some(holds.max(granted)),
-            (Some(holds), Some(_)) => self.most = self.most.max(Some(holds)),
+            (None, _) => (self.granted, self.most) = (None, None),
+            (Some(_), None) => (self.granted, self.most) = (holds, holds),
+            (Some(_), Some(_)) => self.most = holds.max(self.granted),
+        }
+    }
+
+    /// Grants so much in a round; until the pod has heard of it, it may hold as much as `most`.
+    fn grant(&mut self, (granted, round): (u32, u64), most: u32) {
+        if self.granted != Some(granted) {
+            (self.granted, self.round, self.most) = (Some(granted), round, Some(most));
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Rations {
 
 struct State {
     began: Instant,
+    /// How often shares have been settled.
+    round: u64,
     /// By the namespace whose accounts they are.
     pools: HashMap<String, Pools>,
     followers: BTreeMap<u64, Follower>,
@@ -64,6 +66,7 @@ impl Rations {
     pub fn new() -> Self {
         let state = State {
             began: Instant::now(),
+            round: 0,
             pools: HashMap::new(),
             followers: BTreeMap::new(),
             latest: HashMap::new(),
@@ -157,7 +160,7 @@ impl Rations {
         for used in usage.used.iter().take(MOST_ENTRIES) {
             // Of what is none of its own it has nothing to say.
             if let Some((_, pool)) = pools.get_mut(&used.account).filter(|_| follower.scope.has(&used.account)) {
-                pool.reports(&follower.pod, used, usage.milliseconds);
+                pool.reports(&follower.pod, used, (usage.milliseconds, usage.heard));
             }
         }
     }
@@ -223,13 +226,15 @@ impl Rations {
     pub fn settle(&self, now: Timestamp) {
         let mut state = self.state();
         let (turn, instant) = (turn(state.began.elapsed()), Instant::now().into_std());
+        state.round += 1;
+        let round = state.round;
         let State { spend: Some(spend), pools, followers, hints, kept, told, notices, .. } = &mut *state else {
             return;
         };
         spend.turn(utc_day(now));
         hints.expire(instant);
         for (limits, pool) in pools.values_mut().flat_map(BTreeMap::values_mut) {
-            pool.settle(limits, turn, instant);
+            pool.settle(limits, (round, turn), instant);
         }
         pools.retain(|_, accounts| {
             accounts.retain(|_, (_, pool)| !pool.is_empty());
@@ -237,7 +242,7 @@ impl Rations {
         });
         let mut budgets: BTreeMap<(&str, &ObjectName), &Budget> = BTreeMap::new();
         for follower in followers.values_mut() {
-            follower.tell_shares(pools.get(&follower.namespace));
+            follower.tell_shares(pools.get(&follower.namespace), round);
             follower.tell_spending(spend, kept);
         }
         for follower in followers.values() {

@@ -34,7 +34,7 @@ use crate::dial::{self, DialError};
 use crate::metrics::SnapshotLabels;
 use crate::moment;
 use crate::serve::App;
-use crate::tell::{Due, Telling, Told, hear_shares, hear_spending};
+use crate::tell::{Due, Telling, Told, hear_spending};
 
 /// How long connecting, the handshake and the answer's head may take together.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -272,7 +272,7 @@ impl Stream<'_> {
                 Ok(())
             }
             Ok(FromOperator::Shares(shares)) => {
-                hear_shares(&self.app.shared, &shares);
+                self.telling.hear_shares(&self.app.shared, &shares);
                 Ok(())
             }
             Ok(FromOperator::Spending(spending)) => {
@@ -330,7 +330,7 @@ impl Stream<'_> {
     /// Tells what is due of limits, budgets and health.
     async fn tell(&mut self, due: Due) -> Result<(), FollowError> {
         let words = match due {
-            Due::Usage => Telling::usage(&self.app.shared, &mut self.held.told),
+            Due::Usage => self.telling.usage(&self.app.shared, &mut self.held.told),
             Due::Health => self.telling.health(&self.app.shared),
         };
         self.say_all(&words).await

@@ -26,6 +26,8 @@ const GATHER: Duration = Duration::from_millis(100);
 pub(crate) struct Telling {
     /// Whether the operator knows the words.
     is_understood: bool,
+    /// The number of the last shares.
+    heard: u64,
     /// When usage may be told next.
     usage_at: Instant,
     /// When it must be.
@@ -51,7 +53,7 @@ impl Telling {
     /// On a stream that begins now.
     pub(crate) fn new() -> Self {
         let now = Instant::now();
-        Self { is_understood: false, usage_at: now, usage_by: now, health_at: now }
+        Self { is_understood: false, heard: 0, usage_at: now, usage_by: now, health_at: now }
     }
 
     /// Waits until something is to be told. It may be dropped and asked again at any time.
@@ -84,13 +86,13 @@ impl Telling {
     }
 
     /// What to say of usage, a line each. What is not said in the end must be put back.
-    pub(crate) fn usage(shared: &Shared, told: &mut Told) -> Vec<FromSidecar> {
+    pub(crate) fn usage(&self, shared: &Shared, told: &mut Told) -> Vec<FromSidecar> {
         let now = moment::instant();
         let since = told.0.map_or(PERIOD, |told| now.saturating_duration_since(told));
         told.0 = Some(now);
         let milliseconds = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         let used = shared.quotas.take();
-        let usage = |used: &[Used]| FromSidecar::Usage(Usage { milliseconds, used: used.to_vec() });
+        let usage = |used: &[Used]| FromSidecar::Usage(Usage { milliseconds, heard: self.heard, used: used.to_vec() });
         let spent = std::iter::from_fn(|| shared.purses.take()).map(FromSidecar::Spent);
         used.chunks(MOST_ENTRIES).map(usage).chain(spent).collect()
     }
@@ -117,6 +119,14 @@ impl Telling {
         ailments.chunks(MOST_ENTRIES).map(health).collect()
     }
 
+    /// The operator says what may be used of limits. It is told soon that it was heard, so that it may give others the rest.
+    pub(crate) fn hear_shares(&mut self, shared: &Shared, granted: &Shares) {
+        tracing::debug!(accounts = granted.shares.len(), "shares are granted");
+        shared.quotas.grant(&granted.shares, moment::instant());
+        self.heard = granted.number;
+        self.usage_by = Instant::now();
+    }
+
     /// The operator says how providers fare. When it says so first, it is told what it can't know yet: the spending that is
     /// not known to be kept, which this gives to be said, and what ails and what is held, which is due.
     pub(crate) fn hear_health(&mut self, shared: &Shared, health: &Health) -> Vec<FromSidecar> {
@@ -128,12 +138,6 @@ impl Telling {
         shared.hints.again(now);
         shared.purses.again().into_iter().map(FromSidecar::Spent).collect()
     }
-}
-
-/// The operator says what may be used of limits.
-pub(crate) fn hear_shares(shared: &Shared, granted: &Shares) {
-    tracing::debug!(accounts = granted.shares.len(), "shares are granted");
-    shared.quotas.grant(&granted.shares, moment::instant());
 }
 
 /// The operator says what the namespace has spent.

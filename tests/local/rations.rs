@@ -38,12 +38,13 @@ async fn follower(operator: &Operator, pod: &str) -> Follower {
     follower
 }
 
+/// What a sidecar says that has heard all that it was told.
 fn usage(holds: Option<u32>) -> Value {
     let mut used = json!({"account": {"provider": "lotse-system/paris"}});
     if let Some(share) = holds {
         used["holds"] = json!({"concurrentRequests": share});
     }
-    json!({"usage": {"milliseconds": 1000, "used": [used]}})
+    json!({"usage": {"milliseconds": 1000, "heard": 1_000_000, "used": [used]}})
 }
 
 /// The share that a sidecar is told next.

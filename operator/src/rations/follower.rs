@@ -33,7 +33,7 @@ pub(super) struct Follower {
     pub(super) scope: Arc<Scope>,
     /// The run that it has named on this stream.
     pub(super) run: Option<u64>,
-    shares: Shares,
+    shares: Vec<AccountShare>,
     spending: Option<Spending>,
     health: Option<BTreeMap<Name, Until>>,
     words: [watch::Sender<Option<Bytes>>; 3],
@@ -109,7 +109,7 @@ impl Follower {
             namespace: pod.workload.namespace.clone(),
             scope: scope.clone(),
             run: None,
-            shares: Shares::default(),
+            shares: Vec::new(),
             spending: None,
             health: None,
             words: [health, shares, spending],
@@ -120,7 +120,7 @@ impl Follower {
     /// What it has.
     pub(super) fn held(&self) -> Held {
         Held {
-            shares: self.shares.shares.clone(),
+            shares: self.shares.clone(),
             spending: self.spending.as_ref().map(|spending| spending.routes.clone()).unwrap_or_default(),
         }
     }
@@ -137,14 +137,14 @@ impl Follower {
         self.words[word].send_replace(Some(line(said).into()));
     }
 
-    pub(super) fn tell_shares(&mut self, pools: Option<&Pools>) {
+    pub(super) fn tell_shares(&mut self, pools: Option<&Pools>, round: u64) {
         let share = |account: &Account| {
             let (_, pool) = pools?.get(account)?;
             Some(AccountShare { account: account.clone(), share: pool.share(&self.pod)? })
         };
-        let shares = Shares { shares: self.scope.accounts.keys().filter_map(share).collect() };
+        let shares: Vec<AccountShare> = self.scope.accounts.keys().filter_map(share).collect();
         if self.shares != shares {
-            self.says(SHARES, &FromOperator::Shares(shares.clone()));
+            self.says(SHARES, &FromOperator::Shares(Shares { number: round, shares: shares.clone() }));
             self.shares = shares;
         }
     }

@@ -49,7 +49,7 @@ fn usage(holds: Option<u32>) -> Usage {
     let holds = holds.map(|share| Share { concurrent_requests: Some(share), ..Share::default() });
     let account = Account::Provider(name("paris"));
     let used = Used { account, begun: 0, tokens: 0, concurrent: 0, refused: Refused::default(), holds };
-    Usage { milliseconds: 1000, used: vec![used] }
+    Usage { milliseconds: 1000, heard: u64::MAX, used: vec![used] }
 }
 
 fn spent(number: u64, route: &str, micros: u64) -> Spent {
@@ -72,6 +72,10 @@ fn heard(words: &mut Words) -> Vec<Value> {
     let next = || words.next().now_or_never();
     let lines = std::iter::from_fn(next).map(|line| serde_json::from_slice(&line).expect("a line is JSON"));
     let mut lines: Vec<Value> = lines.collect();
+    for line in &mut lines {
+        // Which round it was matters to the sidecar alone.
+        line.get_mut("shares").and_then(Value::as_object_mut).map(|shares| shares.remove("number"));
+    }
     lines.sort_by_key(ToString::to_string);
     lines
 }
