@@ -125,6 +125,7 @@ fn chunk(question: &Question<'_>) -> Value {
         "object": "chat.completion.chunk",
         "created": question.created,
         "model": question.candidate.endpoint.upstream_model,
+        "system_fingerprint": "fp_simulated",
     })
 }
 
