@@ -111,10 +111,15 @@ pub struct EvidenceLimits {
 impl Limits {
     /// A policy that can't be understood: it refuses everything, and says why.
     pub fn invalid(policy: ObjectName, why: String) -> Self {
+        Self { invalid: Some(why), ..Self::nothing(policy) }
+    }
+
+    /// One that demands nothing, and opens nothing.
+    pub(crate) fn nothing(policy: ObjectName) -> Self {
         Self {
             policy,
             opens: false,
-            invalid: Some(why),
+            invalid: None,
             inference_regions: None,
             storage_regions: None,
             access_regions: None,

@@ -30,8 +30,9 @@ impl<'a, 'p> Wishes<'a, 'p> {
     ///
     /// A name that a route has as it is means that route. Otherwise the endings of a name are taken off, if it has any
     /// (`:nitro`, `@eu`), and narrow the call. Of the app's further models those are left out that no route answers for, whose
-    /// route does not let apps choose, or whose route is asked already and would only be asked otherwise. `fields` are those of the body that are routing's: where the route does not let
-    /// apps choose, they are named as without effect, and so are endings; a session is the route's own to heed.
+    /// route does not let apps choose, or whose route is asked already and would only be asked otherwise. `fields` are those of
+    /// the body that are routing's: where the route does not let apps choose, they are named as without effect, and so are
+    /// endings; a session is the route's own to heed.
     pub fn find(
         lookup: Lookup<'_, 'a>,
         model: &str,

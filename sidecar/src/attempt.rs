@@ -28,6 +28,7 @@ use crate::lane::Lane;
 use crate::moment;
 use crate::outgoing::{Outgoing, Unfit, Writing};
 use crate::pursuit::{Pursuit, Step};
+use crate::quota::Entered;
 use crate::record::Record;
 use crate::routes::Remembered;
 use crate::simulate;
@@ -219,10 +220,6 @@ impl<'a> Run<'a> {
                     continue;
                 }
             };
-            if record.attempt_count() > 0 && !self.remembered.takes_retry() {
-                self.is_out_of_retries = true;
-                return Ok(false);
-            }
             let entered = match lane.enter() {
                 Ok(entered) => entered,
                 Err(wait) => {
@@ -231,6 +228,11 @@ impl<'a> Run<'a> {
                     continue;
                 }
             };
+            if !self.pursuit.is_first() && !self.remembered.takes_retry() {
+                self.is_out_of_retries = true;
+                entered.into_iter().for_each(Entered::withdraw);
+                return Ok(false);
+            }
             self.pursuit.begins();
             lane.begins();
             record.tries(lane);
@@ -374,6 +376,10 @@ impl<'a> Run<'a> {
     fn spent(&mut self, attempts: &[AttemptNote]) -> Result<Answered, Failure> {
         if let Some(refusal) = self.refusal.take() {
             return Ok(refusal);
+        }
+        if attempts.is_empty() {
+            // Nobody was asked: the call counts on no account.
+            self.bills.drain(..).filter_map(|(_, bill)| bill).for_each(Bill::withdraw);
         }
         let are_limited = attempts.iter().all(|note| note.code == "rate_limited");
         match (attempts.is_empty(), self.turned_away.take()) {

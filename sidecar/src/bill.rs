@@ -43,6 +43,11 @@ impl Bill {
         self.entered.extend(entered);
     }
 
+    /// Nobody was asked after all: the call counts on no account.
+    pub fn withdraw(self) {
+        self.entered.into_iter().for_each(Entered::withdraw);
+    }
+
     /// The provider has counted.
     pub fn counts(&self, tokens: Tokens, cost: Option<f64>) {
         for entered in &self.entered {

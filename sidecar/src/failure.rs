@@ -181,7 +181,7 @@ impl Failure {
             Self::MisdirectedRequest => {
                 "the Host header must name this port: 127.0.0.1, [::1] or localhost".to_owned()
             }
-            Self::RateLimited { .. } => "every provider that may be used asks to wait".to_owned(),
+            Self::RateLimited { .. } => "every provider that may be used asks to wait, or this namespace has reached its limits".to_owned(),
             Self::LimitReached { route, wait } => {
                 format!("this namespace has reached the {} of ModelRoute {route}", wait.limit.word())
             }

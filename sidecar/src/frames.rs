@@ -3,6 +3,7 @@
 //! Sources: WHATWG HTML, section 9.2; the service model of bedrock-runtime (research of 2026-11).
 
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 
 use crate::failure::AttemptError;
 use crate::format::event::RawEvent;
@@ -92,10 +93,15 @@ impl Frames {
         }
     }
 
-    /// What ends the last event of a transport that has ended; nothing when none has begun.
+    /// What ends the last event of a transport that has ended; nothing when none has begun, or when it was cut: no app can read
+    /// half of one.
     pub fn missing_end(&self) -> Option<Bytes> {
         match self {
-            Self::Sse(splitter) => splitter.has_rest().then(|| Bytes::from_static(b"\n\n")),
+            Self::Sse(splitter) => {
+                let is_whole = |data: &[u8]| serde_json::from_slice::<IgnoredAny>(data).is_ok();
+                let data = sse::data(splitter.rest());
+                data.is_some_and(|data| is_whole(&data)).then(|| Bytes::from_static(b"\n\n"))
+            }
             Self::EventStream(..) => None,
         }
     }

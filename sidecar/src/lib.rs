@@ -17,6 +17,7 @@ pub mod answer;
 pub mod args;
 pub mod attempt;
 pub mod bill;
+pub mod bound;
 pub mod call;
 pub mod caller;
 pub mod decode;

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::admin;
+use crate::bound::Bound;
 use crate::serve::{self, App};
 use crate::stream::AnswerBody;
 
@@ -118,13 +119,15 @@ pub async fn accept(listener: TcpListener, service: Service, mut stop: watch::Re
         if stream.set_nodelay(true).is_err() {
             continue;
         }
-        let service = service.clone();
-        let answering = service_fn(move |request| answer(service.clone(), request));
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), answering));
-        tokio::spawn(async move {
-            // A caller that goes away, or a stream that was cut, is in the record of its call.
-            drop(connection.await);
+        let (service, bound) = (service.clone(), Bound::default());
+        let told = bound.clone();
+        let answering = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(told.clone());
+            answer(service.clone(), request)
         });
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), answering));
+        // A caller that goes away, or a stream that was cut, is in the record of its call.
+        tokio::spawn(async move { bound.keep(connection).await });
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {

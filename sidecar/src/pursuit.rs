@@ -53,10 +53,14 @@ impl<'p> Pursuit<'p> {
         }
     }
 
-    /// A candidate is asked. Whether it is the call's first.
-    pub fn begins(&mut self) -> bool {
+    /// Whether nobody has been asked yet.
+    pub fn is_first(&self) -> bool {
+        self.begun == 0
+    }
+
+    /// A candidate is asked.
+    pub fn begins(&mut self) {
         self.begun += 1;
-        self.begun == 1
     }
 
     /// Whether anybody is left to ask.

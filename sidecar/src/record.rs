@@ -10,6 +10,7 @@ use lotse_crds::plan::Refusal;
 use lotse_crds::price::Tokens;
 
 use crate::bill::Bill;
+use crate::bound::Bound;
 use crate::call::Call;
 use crate::failure::AttemptNote;
 use crate::lane::Lane;
@@ -42,6 +43,8 @@ pub struct Record {
     first_content: Option<f64>,
     counted: Option<(Tokens, Option<f64>)>,
     bill: Bill,
+    /// The bound of the app's connection.
+    pub bound: Bound,
     end: Option<End>,
 }
 
@@ -71,6 +74,7 @@ impl Record {
             first_content: None,
             counted: None,
             bill: Bill::default(),
+            bound: Bound::default(),
             end: None,
         }
     }

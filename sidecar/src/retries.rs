@@ -2,7 +2,7 @@
 //! becoming a storm: when everybody fails, calls fail fast instead of trying everybody. Pure state; time is a parameter.
 //! `attempt` asks before each attempt but a call's first.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How far back calls and attempts count, in seconds, which are kept one by one.
 const SECONDS: usize = 10;
@@ -59,12 +59,14 @@ fn index(second: u64) -> usize {
     usize::try_from(second % SECONDS as u64).unwrap_or(0)
 }
 
-/// How long a budget that is spent takes to be whole again.
-pub const RECOVERS: Duration = Duration::from_secs(SECONDS as u64);
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    /// How long a budget that is spent takes to be whole again.
+    const RECOVERS: Duration = Duration::from_secs(SECONDS as u64);
 
     #[expect(clippy::disallowed_methods, reason = "any time is as good as another")]
     fn start() -> Instant {

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 
 use crate::answer;
 use crate::attempt::{self, Answer, Answered};
+use crate::bound::Bound;
 use crate::call::Call;
 use crate::endpoint::{self, Endpoint};
 use crate::failure::Failure;
@@ -102,6 +103,9 @@ pub async fn answer(app: Arc<App>, request: Request<Incoming>) -> Result<Respons
     let (parts, body) = request.into_parts();
     let caller = endpoint::dialect(parts.uri.path());
     let mut record = Record::new(app.shared.metrics.clone());
+    if let Some(bound) = parts.extensions.get::<Bound>() {
+        record.bound = bound.clone();
+    }
     let table = match app.table() {
         Some(table) => Some(table),
         None => app.first_table().await,

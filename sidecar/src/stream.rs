@@ -14,6 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use crate::attempt::{Begun, Source};
+use crate::bound::Bound;
 use crate::caller::Told;
 use crate::failure::{AttemptError, AttemptNote, Failure};
 use crate::format::Format;
@@ -94,6 +95,8 @@ pub struct Flow {
     /// When its first content came.
     content_at: std::time::Instant,
     floor: Option<Floor>,
+    /// The bound of the app's connection.
+    bound: Bound,
 }
 
 /// How fast a stream must be.
@@ -106,6 +109,8 @@ struct Floor {
 
 /// Over how long a stream's speed is judged.
 const JUDGED: Duration = Duration::from_secs(10);
+/// By how much that may be exceeded. When it is longer, it was the app that did not read.
+const LATE: Duration = Duration::from_secs(1);
 
 enum State {
     /// More may come.
@@ -124,10 +129,13 @@ impl Flow {
         let Begun { held, source, tap, kind: _, caller, deadline, idle, floor } = begun;
         let now = Instant::now();
         let silence = Box::pin(tokio::time::sleep_until(deadline.min(now + idle)));
+        let bound = record.bound.clone();
+        bound.set(deadline);
         let floor = floor.map(|least| Floor { least, since: (now, tap.tokens_so_far()) });
         Self {
             content_at: moment::instant(),
             floor,
+            bound,
             out: held,
             telling: metadata.map(|metadata| Box::new(Telling::new(metadata, caller))),
             source,
@@ -199,9 +207,9 @@ impl Flow {
             return false;
         }
         let so_far = self.tap.tokens_so_far();
-        let needed = u64::from(least) * (now - began).as_secs();
+        let needed = u64::from(least) * JUDGED.as_secs();
         self.floor = Some(Floor { least, since: (now, so_far) });
-        let is_slow = so_far.saturating_sub(tokens) < needed;
+        let is_slow = now < began + JUDGED + LATE && so_far.saturating_sub(tokens) < needed;
         if is_slow {
             self.breaks(&AttemptError::TooSlow(least));
         }
@@ -290,8 +298,9 @@ impl Flow {
 }
 
 impl Drop for Flow {
-    /// The app has gone. The provider had begun to answer, which is all that is known of it.
+    /// The body is done with. If the app has gone, the provider had begun to answer, which is all that is known of it.
     fn drop(&mut self) {
+        self.bound.lift();
         if matches!(self.state, State::Flowing) {
             self.tap.lane().ends(Outcome::Answered);
         }

@@ -215,7 +215,7 @@ impl FakeProvider {
 
     /// Waits until nobody has taken a byte of a flood for a while.
     pub async fn is_held_back(&self) {
-        tokio::time::timeout(Duration::from_secs(60), self.seen.held_back.notified()).await.expect("it is held back");
+        tokio::time::timeout(Duration::from_mins(1), self.seen.held_back.notified()).await.expect("it is held back");
     }
 
     /// Waits until a caller has gone away while the provider was hanging, or had more to say.

@@ -4,11 +4,10 @@
 use jiff::civil::Date;
 
 use super::{Percentiles, Preferences};
-use crate::limits::{EvidenceLimits, JurisdictionLimits, Limits};
+use crate::limits::{JurisdictionLimits, Limits};
 use crate::name::ObjectName;
 use crate::objection::Objection;
 use crate::place::Countries;
-use crate::policy::Staleness;
 use crate::residency;
 use crate::snapshot::{Candidate, Reason};
 
@@ -162,25 +161,9 @@ impl Preferences {
     }
 }
 
-/// A policy that demands nothing.
+/// A demand of a call, before it demands anything. No policy says so.
 fn nothing() -> Limits {
-    Limits {
-        policy: ObjectName::new("", ""),
-        opens: false,
-        invalid: None,
-        inference_regions: None,
-        storage_regions: None,
-        access_regions: None,
-        jurisdictions: None,
-        max_retention_days: None,
-        forbid_training: false,
-        require_article28: false,
-        transfer_mechanisms: None,
-        require_certifications: std::collections::BTreeSet::new(),
-        denied_subprocessor_countries: None,
-        evidence: EvidenceLimits::default(),
-        staleness: Staleness::default(),
-    }
+    Limits::nothing(ObjectName::new("", ""))
 }
 
 /// The sentence of an objection, with the call in the place of the policy.

@@ -5,8 +5,9 @@ use std::time::Duration;
 #[cfg(target_os = "linux")]
 use lotse_tests::dns::{FakeResolver, Says};
 use lotse_tests::provider::{Step, completion, event, last_chunk};
-use lotse_tests::{Asks, FakeProvider, Sidecar, World};
+use lotse_tests::{Asks, FakeProvider, Sidecar, Speaks, World};
 
+use super::gone::{call, flood};
 #[cfg(target_os = "linux")]
 use super::names::{ONE, at, closes, is_within, says};
 use super::waits::{FOR_GOOD, asked_at, refuses, two};
@@ -107,4 +108,39 @@ async fn a_count_of_repetitions_that_is_no_number_is_none() {
     }
 
     sidecar.metric_is("lotse_sdk_retries_total 0").await;
+}
+
+// T88, T94: an app that does not read has no more time than any other.
+#[tokio::test]
+async fn the_calls_time_ends_for_an_app_that_does_not_read_too() {
+    let floods = FakeProvider::plays(|_| flood()).await;
+    let sidecar = Sidecar::of(&World::of(&[("floods", &floods)]).route("timeouts: {totalSeconds: 1}")).await;
+    let _app = call(sidecar.running().calls[0], true).await;
+
+    floods.is_left_within(Duration::from_secs(3)).await;
+}
+
+// T27: half an event is none, and no app can read it.
+#[tokio::test]
+async fn a_clean_end_in_an_event_passes_no_half_of_it() {
+    for speaks in [Speaks::Anthropic, Speaks::Gemini] {
+        for asks in Asks::ALL {
+            let half = speaks.piece("never");
+            let pieces = vec![speaks.opening(), speaks.piece("bonjour"), half[..half.len() - 20].to_vec()];
+            let cut = speaks.streams(pieces).await;
+            let sidecar = Sidecar::of(&World::default().provider("cut", &speaks.url(&cut), speaks.spec())).await;
+
+            let answer = sidecar.send(asks.request(true)).await;
+
+            let what = format!("{speaks:?} for {asks:?}: {}", answer.text());
+            assert_eq!((asks.said(&answer).as_str(), answer.is_complete), ("bonjour", false), "{what}");
+            assert!(answer.named_events().iter().all(|(_, event)| event.is_object()), "{what}");
+            asks.last_error(&answer);
+        }
+    }
+    let half = event("never");
+    let pieces = [event("bonjour"), half[..half.len() - 20].to_owned()].map(String::into_bytes).to_vec();
+    let cut = FakeProvider::streams(pieces, vec![Step::Send(last_chunk())]).await;
+    let answer = Sidecar::of(&World::of(&[("cut", &cut)])).await.stream().await;
+    assert!(answer.named_events().iter().all(|(_, event)| event.is_object()), "{}", answer.text());
 }
