@@ -1,4 +1,7 @@
-//! Tells the compiler whether the vectors are there: tests that need them are ignored where they are not, and counted so.
+//! Tells the compiler what is there: the vectors, and leave to make networks. Tests that need what is not there are ignored,
+//! and counted so.
+
+use std::process::Command;
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(vectors)");
@@ -6,5 +9,10 @@ fn main() {
     println!("cargo::rerun-if-env-changed=LOTSE_VECTORS");
     if std::env::var_os("LOTSE_VECTORS").is_some() {
         println!("cargo::rustc-cfg=vectors");
+    }
+    println!("cargo::rustc-check-cfg=cfg(own_network)");
+    let unshared = ["--user", "--map-root-user", "--mount", "--net", "--", "ip", "link", "set", "lo", "up"];
+    if Command::new("unshare").args(unshared).output().is_ok_and(|output| output.status.success()) {
+        println!("cargo::rustc-cfg=own_network");
     }
 }

@@ -66,6 +66,8 @@ pub enum Unfit {
     Fields(Vec<String>),
     /// A field refers to what another provider keeps, or somebody who is not known here.
     State(String),
+    /// Its provider sets fields, and nothing can be set in a form.
+    Form,
     /// The namespace's limits of the provider are reached.
     Limited,
     /// Nobody can be asked: the call is wrong.
@@ -197,7 +199,7 @@ impl<'a> Writing<'a> {
     /// A form goes as it is: nothing can be set in it, and nothing taken out.
     fn fits_as_form(&self, candidate: &Candidate, server: &Server) -> Result<(), Unfit> {
         if !candidate.endpoint.force.is_empty() {
-            return Err(Unfit::Operation);
+            return Err(Unfit::Form);
         }
         let names = self.call.body().names();
         let unfit: Vec<String> =

@@ -10,7 +10,7 @@ use crate::outgoing::Unfit;
 pub(super) fn nobody_fits(unfit: &[(&Arc<Lane>, Unfit)]) -> Failure {
     let state = unfit.iter().find_map(|(_, why)| match why {
         Unfit::State(field) => Some(field),
-        Unfit::Fields(_) | Unfit::Operation | Unfit::Limited | Unfit::Call(_) => None,
+        Unfit::Fields(_) | Unfit::Operation | Unfit::Form | Unfit::Limited | Unfit::Call(_) => None,
     });
     if let Some(field) = state {
         return Failure::UnsupportedField(format!(
@@ -19,7 +19,7 @@ pub(super) fn nobody_fits(unfit: &[(&Arc<Lane>, Unfit)]) -> Failure {
     }
     let fields = unfit.iter().find_map(|(lane, why)| match why {
         Unfit::Fields(fields) => Some((lane, fields)),
-        Unfit::State(_) | Unfit::Operation | Unfit::Limited | Unfit::Call(_) => None,
+        Unfit::State(_) | Unfit::Operation | Unfit::Form | Unfit::Limited | Unfit::Call(_) => None,
     });
     if let Some((lane, fields)) = fields {
         let fields: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
@@ -29,12 +29,19 @@ pub(super) fn nobody_fits(unfit: &[(&Arc<Lane>, Unfit)]) -> Failure {
             fields.join(", ")
         ));
     }
-    let excluded = unfit.iter().map(|(lane, _)| Excluded {
-        provider: lane.name.clone(),
-        model: lane.model.clone(),
-        reasons: vec!["operation_not_served".to_owned()],
-        policy: None,
-        message: "the provider has no endpoint for what is asked".to_owned(),
+    let excluded = unfit.iter().map(|(lane, why)| {
+        let (reason, message) = if matches!(why, Unfit::Form) {
+            ("form_not_served", "the provider's force sets fields, and nothing can be set in a form")
+        } else {
+            ("operation_not_served", "the provider has no endpoint for what is asked")
+        };
+        Excluded {
+            provider: lane.name.clone(),
+            model: lane.model.clone(),
+            reasons: vec![reason.to_owned()],
+            policy: None,
+            message: message.to_owned(),
+        }
     });
     Failure::NoEligibleProvider(excluded.collect())
 }

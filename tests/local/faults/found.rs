@@ -63,6 +63,7 @@ async fn an_answer_that_says_it_is_not_coded_is_an_answer() {
 // T96: an address that was good a moment ago is better than none.
 #[cfg(target_os = "linux")]
 #[tokio::test]
+#[cfg_attr(not(own_network), ignore = "nobody may make a network here")]
 async fn when_nobody_can_be_asked_the_last_good_addresses_are_dialled() {
     if !is_within("faults::found::when_nobody_can_be_asked_the_last_good_addresses_are_dialled") {
         return;
