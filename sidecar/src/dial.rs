@@ -15,6 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -35,13 +36,23 @@ pub struct Place {
 
 /// How long a resolver is waited for where good addresses are known.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How old addresses may be that stand in for an answer.
+const LONGEST_GOOD: Duration = Duration::from_hours(1);
 
 /// Resolves names; made when the first name is asked for.
 #[derive(Default)]
 pub struct Resolver {
     made: OnceLock<TokioResolver>,
     /// The last good addresses of each name: better than none when nobody can be asked.
-    good: Mutex<HashMap<String, Vec<IpAddr>>>,
+    good: Mutex<HashMap<String, (Vec<IpAddr>, Instant)>>,
+}
+
+/// Why a name has no addresses.
+enum Unanswered {
+    /// There is no such name, or it has none: its addresses may be somebody else's by now.
+    No(DialError),
+    /// Nobody could say.
+    Nobody(DialError),
 }
 
 /// Why no connection could be made.
@@ -242,39 +253,49 @@ pub(crate) fn bundle(pem: &str) -> Result<rustls::RootCertStore, PlaceError> {
 
 impl Resolver {
     pub(crate) async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, DialError> {
-        let known = self.good().get(host).cloned();
+        let now = Instant::now();
+        let known = self.good().get(host).filter(|(_, at)| now - *at < LONGEST_GOOD).cloned();
         let asked = match &known {
             None => self.ask(host).await,
-            Some(known) => match tokio::time::timeout(PATIENCE, self.ask(host)).await {
+            Some((known, _)) => match tokio::time::timeout(PATIENCE, self.ask(host)).await {
                 Ok(asked) => asked,
                 Err(_) => return Ok(known.clone()),
             },
         };
         match (asked, known) {
-            (Ok(found), _) if !found.is_empty() => {
-                self.good().insert(host.to_owned(), found.clone());
+            (Ok(found), _) => {
+                self.good().insert(host.to_owned(), (found.clone(), now));
                 Ok(found)
             }
-            (_, Some(known)) => Ok(known),
-            (failed, None) => failed,
+            (Err(Unanswered::No(error)), _) => {
+                self.good().remove(host);
+                Err(error)
+            }
+            (Err(Unanswered::Nobody(_)), Some((known, _))) => Ok(known),
+            (Err(Unanswered::Nobody(error)), None) => Err(error),
         }
     }
 
-    fn good(&self) -> MutexGuard<'_, HashMap<String, Vec<IpAddr>>> {
+    fn good(&self) -> MutexGuard<'_, HashMap<String, (Vec<IpAddr>, Instant)>> {
         self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, host: &str) -> Result<Vec<IpAddr>, DialError> {
+    async fn ask(&self, host: &str) -> Result<Vec<IpAddr>, Unanswered> {
         let resolver = if let Some(resolver) = self.made.get() {
             resolver
         } else {
             let made = TokioResolver::builder_tokio()
                 .and_then(hickory_resolver::ResolverBuilder::build)
-                .map_err(|error| DialError::NoResolver(Box::new(error)))?;
+                .map_err(|error| Unanswered::Nobody(DialError::NoResolver(Box::new(error))))?;
             self.made.get_or_init(|| made)
         };
-        let found = resolver.lookup_ip(host).await.map_err(|error| DialError::Unresolved(Box::new(error)))?;
-        Ok(found.iter().collect())
+        match resolver.lookup_ip(host).await {
+            Ok(found) => Ok(found.iter().collect()),
+            Err(error) if error.is_nx_domain() || error.is_no_records_found() => {
+                Err(Unanswered::No(DialError::Unresolved(Box::new(error))))
+            }
+            Err(error) => Err(Unanswered::Nobody(DialError::Unresolved(Box::new(error)))),
+        }
     }
 }
 

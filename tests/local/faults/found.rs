@@ -81,6 +81,10 @@ async fn when_nobody_can_be_asked_the_last_good_addresses_are_dialled() {
         let got = (answer.said(), answer.header("x-lotse-attempts").unwrap_or_default().to_owned());
         assert_eq!(got, ("one".to_owned(), "1".to_owned()), "{what}: {}", answer.text());
     }
+    // A name that there is no more is another matter: its address may be somebody else's by now.
+    resolver.now_says(Says::NoSuchName);
+    let calls = one.calls();
+    assert_eq!((sidecar.chat().await.code().as_str(), one.calls()), ("all_providers_failed", calls));
 }
 
 // T09: Anthropic's word for a limit that somebody has set on spending.
