@@ -170,6 +170,11 @@ fn routing_field(name: &str, operation: Operation) -> Option<&'static str> {
     Some(name)
 }
 
+/// Whether a field is routing's in any operation that takes forms.
+pub fn is_routing(name: &str) -> bool {
+    routing_field(name, Operation::ImageEdits).is_some()
+}
+
 /// The fields of a body that are routing's, as far as they are there: they are taken out before it goes on, whether they are
 /// honoured or not. None costs one pass over the names.
 pub fn routing_fields(body: &[u8], scanned: &Scanned, operation: Operation) -> Vec<&'static str> {

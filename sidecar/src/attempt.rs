@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,12 +31,11 @@ use crate::pursuit::{Pursuit, Step};
 use crate::quota::Entered;
 use crate::record::Record;
 use crate::routes::Remembered;
-use crate::simulate;
+use crate::source::Source;
 use crate::sticky::{SessionKey, Who};
 use crate::table::Table;
 use crate::tap::Tap;
 use crate::trial::{Clock, End, Trial};
-use crate::upstream::Inbound;
 
 mod flight;
 mod unfit;
@@ -90,33 +89,6 @@ pub struct Begun {
     pub floor: Option<u32>,
 }
 
-/// Where an answer comes from.
-pub enum Source {
-    /// A provider.
-    Wire(Inbound),
-    /// The sidecar itself.
-    Simulated(simulate::Script),
-}
-
-/// The source broke off.
-#[derive(Debug)]
-pub struct Broken;
-
-impl Source {
-    /// The next bytes.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
-        match self {
-            Self::Wire(inbound) => inbound.poll_next(cx).map(|next| next.map(|bytes| bytes.map_err(|_| Broken))),
-            Self::Simulated(script) => script.poll_next(cx).map(|next| next.map(|bytes| bytes.map_err(|_| Broken))),
-        }
-    }
-
-    /// The same, to await.
-    pub async fn next(&mut self) -> Option<Result<Bytes, Broken>> {
-        poll_fn(|cx| self.poll_next(cx)).await
-    }
-}
-
 /// Tries the plan's candidates until one answers.
 pub async fn run(
     call: &Call,
@@ -148,7 +120,12 @@ pub async fn run(
         refusal: None,
         is_out_of_retries: false,
     };
-    run.until_answered(record).await
+    let ended = run.until_answered(record).await;
+    // Who refuses has answered, though those who were asked after it have not in time.
+    match (ended, run.refusal.take()) {
+        (Err(Failure::DeadlineExceeded), Some(refusal)) => Ok(refusal),
+        (ended, _) => ended,
+    }
 }
 
 /// One call on its way.
@@ -213,8 +190,7 @@ impl<'a> Run<'a> {
             let lane = self.table.lane(attempt.permitted);
             let outgoing = match self.write(attempt, lane) {
                 Ok(outgoing) => outgoing,
-                // Whoever is being asked already may answer what somebody else could not even read.
-                Err(Unfit::Call(failure)) if self.flights.is_empty() => return Err(failure),
+                // What one can't even read, another may answer.
                 Err(why) => {
                     self.unfit.push((lane, why));
                     continue;
@@ -267,6 +243,7 @@ impl<'a> Run<'a> {
         let own = self.bills.iter_mut().find(|(stage, _)| *stage == flight.attempt.stage);
         let mut bill = own.and_then(|(_, bill)| bill.take()).unwrap_or_default();
         bill.add(flight.entered.take());
+        bill.asks(|| self.call.prompt_tokens());
         bill
     }
 
@@ -318,13 +295,18 @@ impl<'a> Run<'a> {
         let lane = flight.lane;
         match ended {
             Ok(answered) => {
-                if let Answer::Refusal(status, _, class) = &answered.answer
-                    && self.pursuit.goes_on(flight.attempt, *class)
-                {
-                    flight.note(Outcome::Answered);
-                    record.fails(lane, lane.note_refused(*status, *class));
-                    self.refusal = Some(answered);
-                    return Ok(None);
+                if let Answer::Refusal(status, _, class) = &answered.answer {
+                    let goes_on = self.pursuit.goes_on(flight.attempt, *class);
+                    if !goes_on {
+                        self.pursuit.ends();
+                    }
+                    // Whoever is asked beside may answer all the same.
+                    if goes_on || !self.flights.is_empty() {
+                        flight.note(Outcome::Answered);
+                        record.fails(lane, lane.note_refused(*status, *class));
+                        self.refusal = Some(answered);
+                        return Ok(None);
+                    }
                 }
                 // A stream is judged when it ends, by whoever passes it on.
                 if matches!(answered.answer, Answer::Stream(_)) {
@@ -341,7 +323,9 @@ impl<'a> Run<'a> {
             }
             Err(End::Deadline) => {
                 let error = AttemptError::Timeout("sent nothing");
-                flight.note(error.outcome());
+                // Who was asked late, since others took the time, had no chance.
+                let had_all = record.attempts().is_empty();
+                flight.note(if had_all { error.outcome() } else { Outcome::Nothing });
                 record.fails(lane, lane.note_of(&error));
                 Err(Failure::DeadlineExceeded)
             }
@@ -384,7 +368,7 @@ impl<'a> Run<'a> {
         let are_limited = attempts.iter().all(|note| note.code == "rate_limited");
         match (attempts.is_empty(), self.turned_away.take()) {
             (true, Some(failure)) => return Err(failure),
-            (true, None) if self.waits.is_empty() => return Err(nobody_fits(&self.unfit)),
+            (true, None) if self.waits.is_empty() => return Err(nobody_fits(std::mem::take(&mut self.unfit))),
             (true | false, _) if are_limited => {
                 return Err(Failure::RateLimited { wait: self.waits.iter().copied().min() });
             }

@@ -1,10 +1,11 @@
-//! On whose account a call goes: whether its route takes one more, and what it is charged with when its tokens are known.
+//! On whose account a call goes: whether its route takes one more, and what it is charged with when its tokens are known, or can only be
+//! estimated.
 //! `attempt` opens a bill with each route and provider before it asks, `record` holds it until the call has ended.
 
 use std::sync::Arc;
 
 use lotse_crds::name::ObjectName;
-use lotse_crds::price::Tokens;
+use lotse_crds::price::{Price, Tokens};
 use lotse_crds::quota::Budget;
 use lotse_crds::snapshot::Route;
 
@@ -18,6 +19,8 @@ use crate::spending::Purses;
 pub struct Bill {
     entered: Vec<Entered>,
     purse: Option<(Arc<Purses>, ObjectName, Budget)>,
+    /// How many tokens the prompt has, as far as it can be estimated.
+    prompt: u64,
 }
 
 impl Bill {
@@ -43,6 +46,14 @@ impl Bill {
         self.entered.extend(entered);
     }
 
+    /// How many tokens the prompt has, as far as it can be estimated: for a provider that counts nothing. Read only where
+    /// there is an account.
+    pub fn asks(&mut self, prompt: impl FnOnce() -> u64) {
+        if self.purse.is_some() || !self.entered.is_empty() {
+            self.prompt = prompt();
+        }
+    }
+
     /// Nobody was asked after all: the call counts on no account.
     pub fn withdraw(self) {
         self.entered.into_iter().for_each(Entered::withdraw);
@@ -56,5 +67,11 @@ impl Bill {
         if let (Some((purses, route, budget)), Some(cost)) = (&self.purse, cost) {
             purses.add((route, budget), cost, moment::now());
         }
+    }
+
+    /// The provider has not counted, and so many tokens have come, nearly.
+    pub fn estimates(&self, output: u64, price: Option<&Price>) {
+        let tokens = Tokens { input: self.prompt, cached_input: 0, output };
+        self.counts(tokens, price.map(|price| price.cost(tokens)));
     }
 }

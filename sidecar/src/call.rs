@@ -180,6 +180,15 @@ impl Call {
             .is_some_and(|options| options["include_usage"] == true)
     }
 
+    /// How many tokens the prompt has: an estimate.
+    pub fn prompt_tokens(&self) -> u64 {
+        match self.needs().least_prompt_tokens {
+            // It is small, and then not looked into.
+            0 => self.prompt_bytes() as u64 / 4,
+            least => least,
+        }
+    }
+
     /// How long the prompt is, in bytes.
     pub fn prompt_bytes(&self) -> usize {
         let fields = ["messages", "input", "prompt"].into_iter();

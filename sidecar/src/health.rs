@@ -21,6 +21,8 @@ const LONGEST_PROBE: Duration = Duration::from_mins(1);
 /// How long a provider is left alone that asks for it without saying how long: at first, and at most.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// No provider is left alone for longer, whatever it asks for.
+const LONGEST_NAMED: Duration = Duration::from_hours(24);
 /// The same when it says that money or a quota is used up: waiting seconds does not help.
 const QUOTA_WAIT: Duration = Duration::from_mins(10);
 
@@ -44,6 +46,8 @@ struct Outage {
 #[derive(Clone, Copy, Debug)]
 struct Wait {
     until: Instant,
+    /// Whether the provider has named it. Then no call that was under way ends it sooner.
+    is_named: bool,
     /// The wait that comes next if none is named.
     next: Duration,
 }
@@ -75,7 +79,7 @@ impl Health {
     pub fn ends(&mut self, at: Instant, outcome: Outcome) {
         match outcome {
             Outcome::Answered => {
-                self.wait = None;
+                self.wait = self.wait.filter(|wait| wait.is_named && at < wait.until);
                 let was_probe = self.outage.is_some_and(|outage| outage.probe.is_some());
                 if was_probe {
                     self.calls.clear();
@@ -88,7 +92,7 @@ impl Health {
             Outcome::Fault(wait) => {
                 self.note(at, true);
                 if let Some(asked) = wait {
-                    self.waits(at, asked);
+                    self.waits(at, asked, true);
                 }
                 if self.outage.is_some_and(|outage| outage.probe.is_some()) || self.is_failing(at) {
                     self.outage = Some(Outage { until: at + WINDOW, probe: None });
@@ -97,7 +101,7 @@ impl Health {
             Outcome::Limited(wait, is_quota) => {
                 self.free_probe();
                 let next = self.wait.map_or(FIRST_WAIT, |wait| wait.next);
-                self.waits(at, wait.unwrap_or(if is_quota { QUOTA_WAIT } else { next }));
+                self.waits(at, wait.unwrap_or(if is_quota { QUOTA_WAIT } else { next }), wait.is_some());
             }
             Outcome::Nothing => self.free_probe(),
         }
@@ -119,9 +123,13 @@ impl Health {
         Ails { outage_until: self.outage.map(|outage| outage.until), limited_until: self.wait.map(|wait| wait.until) }
     }
 
-    fn waits(&mut self, at: Instant, asked: Duration) {
+    fn waits(&mut self, at: Instant, asked: Duration, is_named: bool) {
         let next = self.wait.map_or(FIRST_WAIT, |wait| wait.next);
-        self.wait = Some(Wait { until: at + asked, next: (next * 2).min(LONGEST_WAIT) });
+        let mut wait = Wait { until: at + asked.min(LONGEST_NAMED), is_named, next: (next * 2).min(LONGEST_WAIT) };
+        if let Some(named) = self.wait.filter(|named| named.is_named && !is_named && named.until > wait.until) {
+            (wait.until, wait.is_named) = (named.until, true);
+        }
+        self.wait = Some(wait);
     }
 
     fn free_probe(&mut self) {

@@ -58,6 +58,7 @@ pub mod serve;
 pub mod server;
 mod session;
 pub mod simulate;
+pub mod source;
 pub mod spending;
 pub mod sse;
 pub mod sticky;

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use lotse_crds::preferences;
 use memchr::memmem;
 
 use crate::failure::Failure;
@@ -50,9 +51,9 @@ impl Form {
                     model = Some((value.to_owned(), part.value));
                 }
                 "stream" => stream = &body[part.value] == b"true",
-                "provider" | "models" => {
+                _ if preferences::is_routing(plain(&name)) => {
                     return Err(Failure::UnsupportedField(format!(
-                        "`{name}` is not honoured here and would change who answers; leave it out, and let the ModelRoute decide"
+                        "`{name}` is not honoured in a form and would change who answers; leave it out, and let the ModelRoute decide"
                     )));
                 }
                 _ => {}
@@ -68,6 +69,11 @@ impl Form {
         let Range { start, end } = self.model_at;
         [body.slice(..start), Bytes::copy_from_slice(model.as_bytes()), body.slice(end..)]
     }
+}
+
+/// A field's name without the brackets that lists and objects have in forms: `provider` of `provider[only][]`.
+pub(crate) fn plain(name: &str) -> &str {
+    name.split('[').next().unwrap_or(name)
 }
 
 struct Part {
@@ -155,6 +161,10 @@ mod tests {
         for fields in [
             &[model, ("name=\"model\"", "b")][..],
             &[model, ("name=\"provider\"", "x")],
+            &[model, ("name=\"provider[only][]\"", "x")],
+            &[model, ("name=\"models[]\"", "x")],
+            &[model, ("name=\"allowed_providers\"", "x")],
+            &[model, ("name=\"eu_native\"", "true")],
             &[model, ("name=\"mo\\del\"", "b")],
             &[model, ("name=\"x\"; name=\"model\"", "b")],
             &[model, ("name*=utf-8''model", "b")],

@@ -122,15 +122,15 @@ pub fn read_event(data: &[u8]) -> Event {
 pub struct Glance {
     error: Finder<'static>,
     usage: Finder<'static>,
-}
-
-impl Default for Glance {
-    fn default() -> Self {
-        Self { error: Finder::new(b"\"error\""), usage: Finder::new(b"\"usage\"") }
-    }
+    shows_usage: bool,
 }
 
 impl Glance {
+    /// Looks at a stream whose app is shown the usage at its end, or not: then it was asked for on the way.
+    pub fn new(shows_usage: bool) -> Self {
+        Self { error: Finder::new(b"\"error\""), usage: Finder::new(b"\"usage\""), shows_usage }
+    }
+
     /// As [`read_event`], for events after the first content: reads only those that can matter.
     pub fn event(&self, data: &[u8]) -> Event {
         if data == b"[DONE]" {
@@ -140,6 +140,12 @@ impl Glance {
         } else {
             Event::Content
         }
+    }
+
+    /// Whether an event, which has a usage, goes no further: it has nothing else to say, and the app has not asked for it.
+    pub fn hides(&self, data: &[u8], scanned: &Scanned) -> bool {
+        let is_empty = |choices: &[u8]| choices.iter().filter(|byte| !byte.is_ascii_whitespace()).eq(b"[]");
+        !self.shows_usage && scanned.value(data, "choices").is_none_or(is_empty)
     }
 
     /// Whether the data of an event may hold a usage that is not null.
@@ -258,9 +264,9 @@ mod tests {
 
     #[test]
     fn a_usage_is_seen_and_a_null_one_or_one_in_a_text_is_not() {
-        assert!(Glance::default().may_have_usage(br#"{"choices":[],"usage": {"prompt_tokens":1}}"#));
-        assert!(!Glance::default().may_have_usage(br#"{"choices":[],"usage":null}"#));
-        assert!(!Glance::default().may_have_usage(br#"{"choices":[{"delta":{"content":"\"usage\":{}"}}]}"#));
+        assert!(Glance::new(true).may_have_usage(br#"{"choices":[],"usage": {"prompt_tokens":1}}"#));
+        assert!(!Glance::new(true).may_have_usage(br#"{"choices":[],"usage":null}"#));
+        assert!(!Glance::new(true).may_have_usage(br#"{"choices":[{"delta":{"content":"\"usage\":{}"}}]}"#));
     }
 
     proptest::proptest! {
@@ -271,8 +277,8 @@ mod tests {
         #[test]
         fn whatever_a_provider_sends_is_read_without_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..96)) {
             read_event(&bytes);
-            Glance::default().event(&bytes);
-            Glance::default().may_have_usage(&bytes);
+            Glance::new(true).event(&bytes);
+            Glance::new(true).may_have_usage(&bytes);
             if let Ok(scanned) = read_answer(&bytes) {
                 annotate(&bytes, &scanned, ("a/b", None), CHAT);
             }
@@ -294,7 +300,7 @@ mod tests {
             let read = read_event(&data);
 
             if matches!(read, Event::Done) || (matches!(read, Event::Error) && !data.contains(&b'\\')) {
-                proptest::prop_assert_eq!(Glance::default().event(&data), read);
+                proptest::prop_assert_eq!(Glance::new(true).event(&data), read);
             }
         }
     }
@@ -303,6 +309,6 @@ mod tests {
     fn a_text_that_speaks_of_errors_is_content() {
         let data = br#"{"choices":[{"delta":{"content":"say \"error\": twice"}}]}"#;
 
-        assert_eq!(Glance::default().event(data), Event::Content);
+        assert_eq!(Glance::new(true).event(data), Event::Content);
     }
 }

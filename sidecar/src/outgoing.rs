@@ -9,11 +9,12 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use lotse_crds::body::{self, Change, Edits};
+use lotse_crds::quota::CallLimits;
 use lotse_crds::residency::Permitted;
-use lotse_crds::route::UnsupportedFields;
+use lotse_crds::route::{RequestPreferences, UnsupportedFields};
 use lotse_crds::snapshot::{Candidate, Quirks, Route};
 use lotse_crds::wire::{Operation, Wire};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::call::{Body, Call, Neutral};
 use crate::endpoint;
@@ -26,6 +27,7 @@ use crate::format::messages::hosts;
 use crate::format::responses::state::{Kept, What};
 use crate::format::{self, Format};
 use crate::lane::Lane;
+use crate::multipart;
 use crate::pieces;
 use crate::quirks::{self, Fitted};
 use crate::server::Server;
@@ -87,6 +89,8 @@ pub struct Writing<'a> {
     id: &'a str,
     created: i64,
     is_alone: bool,
+    /// What becomes of fields that a candidate can't honour.
+    unsupported: UnsupportedFields,
     neutral: Option<Neutral>,
 }
 
@@ -99,7 +103,9 @@ impl<'a> Writing<'a> {
     /// Nothing is written yet. `id` names the call, `created` is now, in seconds since 1970; `is_alone` says that there is one
     /// candidate only.
     pub fn new(call: &'a Call, route: &'a Route, (id, created): (&'a str, i64), is_alone: bool) -> Self {
-        Self { call, route, id, created, is_alone, neutral: None }
+        let is_strict = route.request_preferences == RequestPreferences::Honor && call.preferences.require_parameters;
+        let unsupported = if is_strict { UnsupportedFields::Refuse } else { route.unsupported_fields };
+        Self { call, route, id, created, is_alone, unsupported, neutral: None }
     }
 
     /// The call for one candidate, or why it can't be asked.
@@ -178,11 +184,14 @@ impl<'a> Writing<'a> {
         } else {
             let body = own.routed(self.route)?;
             let value = |key: &str| body.value(key);
-            let fitted = quirks::fit(&server.quirks, (&body.names(), &value), self.route.unsupported_fields)?;
+            let fitted = quirks::fit(&server.quirks, (&body.names(), &value), self.unsupported)?;
             (body, fitted)
         };
         dropped.extend(fitted.left_out);
-        let edits = self.hosted(server, fitted.edits, body.value("anthropic_beta"))?;
+        let mut edits = self.hosted(server, fitted.edits, body.value("anthropic_beta"))?;
+        let asks_usage = self.usage_wanted(candidate, server);
+        let told = Told { include_usage: asks_usage.is_none(), ..Told::default() };
+        edits.set.extend(asks_usage);
         let pieces = body.for_candidate(self.route, candidate, edits);
         let mut headers = json_headers(call.stream);
         headers.insert(header::CONTENT_TYPE, call.content_type());
@@ -193,7 +202,31 @@ impl<'a> Writing<'a> {
         if server.wire == Wire::AnthropicOnBedrock {
             headers.remove(ANTHROPIC_BETA);
         }
-        Ok(Outgoing { uri: uri.clone(), headers, body: pieces, way: Way::Pass, told: Told::default(), dropped })
+        Ok(Outgoing { uri: uri.clone(), headers, body: pieces, way: Way::Pass, told, dropped })
+    }
+
+    /// Asks for the usage of a stream that goes on somebody's account, where the app does not: the app is not shown it then.
+    fn usage_wanted(&self, candidate: &Candidate, server: &Server) -> Option<Change<'static>> {
+        const OPTIONS: &str = "stream_options";
+        let call = self.call;
+        let has_tokens = |limits: &Option<CallLimits>| limits.is_some_and(|limits| limits.tokens_per_minute.is_some());
+        let is_counted = self.route.budget.is_some() || has_tokens(&self.route.limits) || has_tokens(&candidate.limits);
+        let is_glanced = matches!(call.operation, Operation::ChatCompletions | Operation::Completions);
+        // Who does not know the field mostly counts unasked.
+        let knows = |name: &String| name != OPTIONS;
+        let is_known = server.quirks.unsupported.iter().chain(&server.quirks.strip).all(knows);
+        let is_set = [&self.route.defaults, &self.route.overrides, &candidate.endpoint.force];
+        let is_set = is_set.iter().any(|fields| fields.0.contains_key(OPTIONS));
+        if !(call.stream && is_glanced && is_counted && is_known) || is_set || call.wants_usage() {
+            return None;
+        }
+        let said: Option<Map<String, Value>> = match call.value(OPTIONS) {
+            Some(said) => serde_json::from_slice(said).ok()?,
+            None => None,
+        };
+        let mut options = said.unwrap_or_default();
+        options.insert("include_usage".to_owned(), Value::Bool(true));
+        Some(Change::new(OPTIONS, &options))
     }
 
     /// A form goes as it is: nothing can be set in it, and nothing taken out.
@@ -202,8 +235,8 @@ impl<'a> Writing<'a> {
             return Err(Unfit::Form);
         }
         let names = self.call.body().names();
-        let unfit: Vec<String> =
-            server.quirks.strip.iter().filter(|name| names.contains(&name.as_str())).cloned().collect();
+        let is_stripped = |name: &str| server.quirks.strip.iter().any(|strip| strip == multipart::plain(name));
+        let unfit: Vec<String> = names.iter().filter(|name| is_stripped(name)).map(|name| (*name).to_owned()).collect();
         if unfit.is_empty() { Ok(()) } else { Err(Unfit::Fields(unfit)) }
     }
 
@@ -214,7 +247,7 @@ impl<'a> Writing<'a> {
         let scanned = body::scan(&written).map_err(Failure::from)?;
         let names: Vec<&str> = scanned.names(&written).collect();
         let value = |key: &str| scanned.value(&written, key);
-        let fitted = quirks::fit(&server.quirks, (&names, &value), self.route.unsupported_fields)?;
+        let fitted = quirks::fit(&server.quirks, (&names, &value), self.unsupported)?;
         dropped.extend(fitted.left_out);
         let mut edits = self.hosted(server, fitted.edits, None)?;
         let force = &candidate.endpoint.force.0;
@@ -295,7 +328,7 @@ impl<'a> Writing<'a> {
                 Lost::Hint(name) => (name, false),
                 Lost::Unknown(name) => (name, true),
             };
-            let is_kept = matters && self.route.unsupported_fields == UnsupportedFields::Refuse;
+            let is_kept = matters && self.unsupported == UnsupportedFields::Refuse;
             if is_kept { refused.push(name) } else { dropped.push(name) }
         }
         if refused.is_empty() { Ok(dropped) } else { Err(Unfit::Fields(refused)) }

@@ -68,6 +68,11 @@ impl<'p> Pursuit<'p> {
         self.begun < self.most && self.next < self.attempts.len()
     }
 
+    /// Nobody else is to be asked.
+    pub fn ends(&mut self) {
+        self.next = self.attempts.len();
+    }
+
     /// Whether an error of the caller, which `attempt` has brought, may be another model's chance. If so, what would say the
     /// same is passed over.
     pub fn goes_on(&mut self, attempt: &Attempt<'_>, class: ErrorClass) -> bool {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use lotse_crds::name::ObjectName;
 use lotse_crds::plan::Refusal;
-use lotse_crds::price::Tokens;
+use lotse_crds::price::{Price, Tokens};
 
 use crate::bill::Bill;
 use crate::bound::Bound;
@@ -172,6 +172,11 @@ impl Record {
         self.counted = Some((tokens, cost));
     }
 
+    /// The provider has not counted: what the answer has is an estimate, which is charged and told to nobody.
+    pub fn estimates(&self, output: u64, price: Option<&Price>) {
+        self.bill.estimates(output, price);
+    }
+
     fn seconds(&self) -> f64 {
         moment::instant().saturating_duration_since(self.started).as_secs_f64()
     }
@@ -189,8 +194,13 @@ impl Record {
     ///
     /// It is told by a task of its own, when the answer is on its way: the app does not wait for the bookkeeping.
     pub fn ends(mut self, status: u16, code: &'static str) {
-        self.end = Some(End { status, code, seconds: self.seconds() });
+        self.has_ended(status, code);
         tokio::spawn(async move { drop(self) });
+    }
+
+    /// The same, told when this is dropped.
+    pub fn has_ended(&mut self, status: u16, code: &'static str) {
+        self.end = Some(End { status, code, seconds: self.seconds() });
     }
 
     fn tell(&self, End { status, code, seconds }: End) {

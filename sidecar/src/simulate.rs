@@ -20,8 +20,6 @@ pub struct Question<'a> {
     pub candidate: &'a Candidate,
     /// Whether a stream is wanted.
     pub stream: bool,
-    /// Whether a stream ends with its usage.
-    pub include_usage: bool,
     /// How long the prompt is, in bytes; four count as a token.
     pub prompt_bytes: usize,
     /// When the answer is made, in seconds since 1970.
@@ -87,12 +85,11 @@ pub fn answer(simulation: &Simulation, question: &Question<'_>, draws: (f64, f64
         }
         if !is_cut {
             pieces.push_back((at, event(question, &json!({}), Some("stop"))));
-            if question.include_usage {
-                let mut chunk = chunk(question);
-                chunk["choices"] = json!([]);
-                chunk["usage"] = usage;
-                pieces.push_back((at, Bytes::from(format!("data: {chunk}\n\n"))));
-            }
+            // It is not shown to an app that has not asked for it.
+            let mut chunk = chunk(question);
+            chunk["choices"] = json!([]);
+            chunk["usage"] = usage;
+            pieces.push_back((at, Bytes::from(format!("data: {chunk}\n\n"))));
             pieces.push_back((at, Bytes::from_static(b"data: [DONE]\n\n")));
         }
     } else {

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use crate::attempt::{Begun, Source};
+use crate::attempt::Begun;
 use crate::bound::Bound;
 use crate::caller::Told;
 use crate::failure::{AttemptError, AttemptNote, Failure};
@@ -23,6 +23,7 @@ use crate::metadata::{Metadata, Telling};
 use crate::moment;
 use crate::pieces::CHEAP_TO_COPY;
 use crate::record::{OK, Record};
+use crate::source::Source;
 use crate::tap::Tap;
 
 /// The body of an answer.
@@ -188,7 +189,9 @@ impl Flow {
                 // All of the answer is there; only the provider's connection lingers.
                 Poll::Pending if self.tap.is_done() => self.ends(),
                 Poll::Pending if Instant::now() >= self.deadline => {
-                    self.fails(&Failure::DeadlineExceeded, &AttemptError::Timeout("sent nothing more"));
+                    // The call was long; that says nothing of who has not been silent for too long.
+                    let error = AttemptError::Timeout("sent nothing more");
+                    self.fails((&Failure::DeadlineExceeded, Outcome::Answered), &error);
                 }
                 Poll::Pending if self.silent_since + self.idle <= Instant::now() => {
                     self.breaks(&AttemptError::Timeout("sent nothing more"));
@@ -271,12 +274,12 @@ impl Flow {
     }
 
     fn breaks(&mut self, error: &AttemptError) {
-        self.fails(&Failure::StreamCut(error.clone()), error);
+        self.fails((&Failure::StreamCut(error.clone()), error.outcome()), error);
     }
 
-    fn fails(&mut self, failure: &Failure, error: &AttemptError) {
+    fn fails(&mut self, (failure, outcome): (&Failure, Outcome), error: &AttemptError) {
         self.state = State::Broken;
-        self.tap.lane().ends(error.outcome());
+        self.tap.lane().ends(outcome);
         let Some(mut record) = self.record.take() else { return };
         self.count(&mut record);
         // A provider that has said itself what went wrong is not contradicted.
@@ -290,19 +293,30 @@ impl Flow {
         record.ends(200, failure.code());
     }
 
+    /// Charges what the provider has counted; else what has come, as far as it can be estimated: it was made all the same.
     fn count(&self, record: &mut Record) {
-        if let Some(tokens) = self.tap.tokens() {
-            record.counts(tokens, self.tap.lane().price.as_ref().map(|price| price.cost(tokens)));
+        let price = self.tap.lane().price.as_ref();
+        match self.tap.tokens() {
+            Some(tokens) => record.counts(tokens, price.map(|price| price.cost(tokens))),
+            None => record.estimates(self.tap.tokens_so_far(), price),
         }
     }
 }
 
 impl Drop for Flow {
-    /// The body is done with. If the app has gone, the provider had begun to answer, which is all that is known of it.
+    /// The body is done with. If the app has gone, the provider had begun to answer, which is all that is known of it; what it
+    /// has said until then is charged.
     fn drop(&mut self) {
         self.bound.lift();
-        if matches!(self.state, State::Flowing) {
-            self.tap.lane().ends(Outcome::Answered);
+        if !matches!(self.state, State::Flowing) {
+            return;
+        }
+        self.tap.lane().ends(Outcome::Answered);
+        let Some(mut record) = self.record.take() else { return };
+        self.count(&mut record);
+        // An app that has read the last event need not wait for the connection's end.
+        if self.tap.is_done() {
+            record.has_ended(200, OK);
         }
     }
 }

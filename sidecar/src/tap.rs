@@ -90,8 +90,8 @@ enum Passing {
 
 impl Tap {
     /// A stream of Chat or Completions for a caller of the same dialect.
-    pub fn glancing(lane: Arc<Lane>) -> Self {
-        Self::new(lane, Passing::Glanced(Splitter::default(), Box::default()))
+    pub fn glancing(lane: Arc<Lane>, glance: Glance) -> Self {
+        Self::new(lane, Passing::Glanced(Splitter::default(), Box::new(glance)))
     }
 
     /// A stream in another dialect of the caller.
@@ -341,7 +341,7 @@ impl Glancing<'_> {
             }
             if let Some(rewritten) = self.watch(&bytes[start..end])? {
                 out.extend((unchanged < start).then(|| bytes.slice(unchanged..start)));
-                out.push_back(rewritten);
+                out.extend((!rewritten.is_empty()).then_some(rewritten));
                 unchanged = end;
             }
             start = end;
@@ -350,7 +350,7 @@ impl Glancing<'_> {
         Ok(())
     }
 
-    /// What an event means, and what goes out in its place if it must change.
+    /// What an event means, and what goes out in its place if it must change; nothing if it is for us alone.
     fn watch(&mut self, event: &[u8]) -> Result<Option<Bytes>, AttemptError> {
         let Some(data) = sse::data(event) else { return Ok(None) };
         let progress = &mut *self.progress;
@@ -385,6 +385,9 @@ impl Glancing<'_> {
         let lane = self.lane;
         let (pieces, tokens) = openai::annotate(&data, &scanned, lane.told(), openai::CHAT);
         progress.tokens = tokens.or(progress.tokens);
+        if self.glance.hides(&data, &scanned) {
+            return Ok(Some(Bytes::new()));
+        }
         let mut rewritten = BytesMut::with_capacity(data.len() + 128);
         rewritten.put_slice(b"data: ");
         pieces::join(&data, &pieces, &mut rewritten);

@@ -15,7 +15,7 @@ use lotse_crds::wire::{Operation, Wire};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::attempt::{Answer, Answered, Begun, Broken, Source};
+use crate::attempt::{Answer, Answered, Begun};
 use crate::call::Call;
 use crate::endpoint;
 use crate::failure::AttemptError;
@@ -26,9 +26,11 @@ use crate::format::{self, Format, Reader, Writer};
 use crate::frames::Framing;
 use crate::lane::Lane;
 use crate::moment;
+use crate::openai::Glance;
 use crate::outgoing::{Outgoing, Way};
 use crate::server::Server;
 use crate::simulate::{self, Question};
+use crate::source::{Broken, Source};
 use crate::tap::{Seen, Tap};
 use crate::upstream::{self, Pieces, SendError};
 use crate::whole::{Whole, dialect};
@@ -111,7 +113,7 @@ impl Trial<'_> {
         let Outgoing { uri, headers, body, way, told, dropped } = outgoing;
         let began = moment::instant();
         let head = match &self.lane.server {
-            None => self.simulate(way),
+            None => self.simulate(),
             Some(server) => self.ask(server, (uri, headers), body).await?,
         };
         let headers = head.headers;
@@ -172,7 +174,7 @@ impl Trial<'_> {
         Ok(Head { status: parts.status, headers: parts.headers, source: Source::Wire(body) })
     }
 
-    fn simulate(&self, way: Way) -> Head {
+    fn simulate(&self) -> Head {
         let candidate = self.permitted.candidate();
         let simulation = match &candidate.endpoint.target {
             Target::Simulated(simulation) => simulation.clone(),
@@ -181,7 +183,6 @@ impl Trial<'_> {
         let question = Question {
             candidate,
             stream: self.call.stream,
-            include_usage: way != Way::Pass || self.call.wants_usage(),
             prompt_bytes: self.call.prompt_bytes(),
             created: moment::now().as_second(),
         };
@@ -253,7 +254,9 @@ impl Trial<'_> {
         }
         Ok(match (way, dialect) {
             (_, None) => Tap::unread(lane),
-            (Way::Pass, Some(Format::Chat | Format::Completions)) => Tap::glancing(lane),
+            (Way::Pass, Some(Format::Chat | Format::Completions)) => {
+                Tap::glancing(lane, Glance::new(told.include_usage))
+            }
             (Way::Pass, Some(format)) => Tap::watching(lane, framing, Reader::new(format, moment::seed())),
             (Way::Translate(_) | Way::Embed(..), Some(format)) => {
                 let (reader, writer) = (Reader::new(format, moment::seed()), Writer::new(self.call.caller, told));

@@ -52,6 +52,11 @@ impl Asked {
         self.json()["stream"] == true
     }
 
+    /// Whether its stream is to end with a usage.
+    pub fn wants_usage(&self) -> bool {
+        self.json()["stream_options"]["include_usage"] == true
+    }
+
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<String> {
         self.head.lines().skip(1).find_map(|line| {
@@ -145,7 +150,12 @@ impl FakeProvider {
 
     /// Says `text`, as a stream of words or whole.
     pub async fn says(text: &'static str) -> Self {
-        Self::plays(move |asked| if asked.wants_stream() { stream(text) } else { whole(text) }).await
+        Self::plays(move |asked| match (asked.wants_stream(), asked.wants_usage()) {
+            (true, true) => stream(text),
+            (true, false) => stream_without_usage(text),
+            (false, _) => whole(text),
+        })
+        .await
     }
 
     /// Answers every request with this status and an OpenAI error.
@@ -373,4 +383,11 @@ pub fn stream(text: &str) -> Vec<Step> {
     steps.extend(events(text).iter().map(|event| Step::Send(chunk(event.as_bytes()))));
     steps.push(Step::Send(last_chunk()));
     steps
+}
+
+/// A stream that says `text` and not what it counts, as providers do that are not asked for it.
+pub fn stream_without_usage(text: &str) -> Vec<Step> {
+    let is_usage =
+        |step: &Step| matches!(step, Step::Send(bytes) if bytes.windows(15).any(|part| part == b"\"prompt_tokens\""));
+    stream(text).into_iter().filter(|step| !is_usage(step)).collect()
 }

@@ -116,6 +116,11 @@ impl Sidecar {
         self.send(Asks::Chat.also(fields, false)).await
     }
 
+    /// The same, streamed.
+    pub async fn asks_stream(&self, fields: &Value) -> Answer {
+        self.send(Asks::Chat.also(fields, true)).await
+    }
+
     /// Asks for `gpt-4o`, streamed.
     pub async fn stream(&self) -> Answer {
         self.send(Self::request(&body(true))).await

@@ -65,6 +65,44 @@ async fn a_route_that_says_drop_leaves_the_field_out_and_names_it() {
 }
 
 #[tokio::test]
+async fn an_app_that_requires_its_parameters_loses_none_though_the_route_would_drop_it() {
+    let (claude, world) = claude().await;
+    let paris = FakeProvider::says("paris").await;
+    let both = world.clone().provider("paris", &paris.url(), "");
+    let required = json!({"seed": 7, "user": "u", "provider": {"require_parameters": true}});
+    let ask = async |world: World, more: &str| {
+        let sidecar = Sidecar::of(&world.route(&format!("unsupportedFields: Drop\n{more}"))).await;
+        sidecar.send(Asks::Chat.with(&with(Asks::Chat, &required))).await
+    };
+
+    let (alone, other, ignored) =
+        (ask(world.clone(), "").await, ask(both, "").await, ask(world, "requestPreferences: Ignore").await);
+
+    assert_eq!((alone.status.as_u16(), alone.code()), (400, "unsupported_field".to_owned()), "{}", alone.text());
+    assert_eq!((other.said().as_str(), paris.last().json()["seed"].clone()), ("paris", json!(7)), "{}", other.text());
+    assert_eq!(ignored.status, 200, "the route lets no app choose: {}", ignored.text());
+    assert_eq!(claude.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_one_dialect_cannot_read_goes_to_whoever_takes_it_as_it_is() {
+    let (_, world) = claude().await;
+    let ill = FakeProvider::refuses(503).await;
+    let paris = FakeProvider::says("paris").await;
+    let hot = json!({"temperature": "hot"});
+
+    for (world, said, status) in [
+        (world.clone().provider("paris", &paris.url(), ""), "paris", 200),
+        (world.clone(), "", 400),
+        (World::of(&[("ill", &ill)]).provider("claude", "http://127.0.0.1:1", Speaks::Anthropic.spec()), "", 502),
+    ] {
+        let answer = Sidecar::of(&world.route("limits: {requestsPerMinute: 60}")).await.asks(&hot).await;
+
+        assert_eq!((answer.said().as_str(), answer.status.as_u16()), (said, status), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn a_hint_never_refuses_and_is_named_when_it_is_left_out() {
     for speaks in Speaks::ALL {
         let provider = speaks.says("bonjour").await;

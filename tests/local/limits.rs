@@ -4,7 +4,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use lotse_tests::provider::{Asked, Step, response, whole};
+use http_body_util::BodyExt as _;
+use lotse_tests::provider::{Asked, Step, response, stream_without_usage, whole};
 use lotse_tests::sidecar::body;
 use lotse_tests::{Answer, FakeProvider, Operator, Sidecar, World};
 use serde_json::json;
@@ -122,6 +123,60 @@ async fn a_budget_that_is_spent_refuses_until_the_next_day() {
         message(&refused).contains("has spent the 0.0001 US dollars of ModelRoute lotse-system/route for this day")
     );
     assert_eq!((refused.header("x-should-retry"), paris.calls()), (Some("false"), 2));
+}
+
+#[tokio::test]
+async fn a_stream_of_an_app_that_does_not_ask_for_its_usage_is_counted_and_the_app_is_not_shown_it() {
+    let paris = FakeProvider::says("bonjour").await;
+    for (accounts, is_asked) in [
+        ("budget: {perDay: \"0.00005\"}", true),
+        ("limits: {tokensPerMinute: 60}", true),
+        ("limits: {requestsPerMinute: 60}", false),
+        ("budget: {perDay: \"1\"}\noverrides: {stream_options: {include_usage: false}}", false),
+    ] {
+        let world = World::default().provider("paris", &paris.url(), PRICED).route(accounts);
+        let sidecar = Sidecar::of(&world).await;
+
+        for options in [json!(null), json!({"include_usage": false, "other": 1})] {
+            let answer = sidecar.asks_stream(&json!({"stream_options": options})).await;
+
+            if answer.status != 200 {
+                continue;
+            }
+            assert_eq!(answer.said(), "bonjour");
+            assert!(!answer.text().contains("prompt_tokens"), "{accounts}: {}", answer.text());
+            assert_eq!(paris.last().wants_usage(), is_asked, "{accounts}");
+        }
+        if is_asked {
+            until(async || sidecar.stream().await, |answer| matches!(answer.status.as_u16(), 402 | 429)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_counts_is_charged_with_an_estimate_also_when_its_app_hangs_up() {
+    let long = "un deux trois quatre cinq six sept huit neuf dix";
+    let silent = FakeProvider::plays(move |_| stream_without_usage(long)).await;
+    let endless = FakeProvider::plays(move |_| {
+        let mut steps = stream_without_usage(long);
+        steps.truncate(8);
+        [steps, vec![Step::Hang]].concat()
+    })
+    .await;
+
+    for provider in [silent, endless] {
+        let budget = "budget: {perDay: \"0.00002\"}";
+        let world = World::default().provider("paris", &provider.url(), PRICED).route(budget);
+        let sidecar = Sidecar::of(&world).await;
+
+        let mut answer = sidecar.open_stream().await;
+        assert_eq!(answer.status(), 200);
+        answer.body_mut().frame().await.expect("it begins").expect("it goes on");
+        drop(answer);
+
+        until(async || sidecar.chat().await.status.as_u16(), |status| *status == 402).await;
+        assert_eq!(provider.calls(), 1);
+    }
 }
 
 #[tokio::test]

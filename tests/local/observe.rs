@@ -10,7 +10,7 @@ async fn calls_attempts_tokens_and_cost_are_counted() {
     let sidecar = Sidecar::of(&world).await;
 
     sidecar.chat().await;
-    sidecar.stream().await;
+    sidecar.asks_stream(&serde_json::json!({"stream_options": {"include_usage": true}})).await;
 
     let paris = "provider=\"lotse-system/paris\",model=\"m\"";
     for line in [

@@ -164,6 +164,48 @@ async fn a_hedge_that_fails_leaves_the_first_running_and_one_is_enough() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_one_of_two_waits_for_the_other() {
+    let refusal = r#"{"error": {"message": "too long", "code": "context_length_exceeded"}}"#;
+    let refuses = |after: u64| {
+        let steps = vec![Step::Wait(Duration::from_millis(after)), Step::Send(response(400, &[], refusal))];
+        FakeProvider::plays(move |_| steps.clone())
+    };
+    let says = |after: u64| {
+        FakeProvider::plays(move |_| [vec![Step::Wait(Duration::from_millis(after))], whole("late")].concat())
+    };
+    // The hedge refuses first; the first refuses while it is hedged; both refuse.
+    for (first, hedge, expected) in [
+        (says(400).await, refuses(0).await, 200),
+        (refuses(200).await, says(400).await, 200),
+        (refuses(200).await, refuses(300).await, 400),
+    ] {
+        let sidecar = Sidecar::of(&World::of(&[("first", &first), ("hedge", &hedge)]).route(HEDGES)).await;
+
+        let answer = sidecar.chat().await;
+
+        assert_eq!(answer.status.as_u16(), expected, "{}", answer.text());
+        assert_eq!((first.calls(), hedge.calls()), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_comes_back_though_the_next_tier_takes_too_long() {
+    let (strict, hangs) = (refuses_with(TOO_LONG, false).await, FakeProvider::hangs().await);
+    let world = World::of(&[("strict", &strict), ("hangs", &hangs)]).tiers(&two_tiers(&["strict"], &["hangs"]));
+    let route = "nextTierOn: [ContextLength]\ntimeouts: {totalSeconds: 1}";
+
+    let answer = Sidecar::of(&world.route(route)).await.chat().await;
+
+    assert_eq!(
+        (answer.status.as_u16(), answer.code()),
+        (400, "context_length_exceeded".to_owned()),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(hangs.calls(), 1);
+}
+
+#[tokio::test]
 async fn who_could_not_even_be_asked_beside_leaves_the_first_running() {
     let late = FakeProvider::plays(|_| [vec![Step::Wait(Duration::from_millis(400))], whole("late")].concat()).await;
     let claude = Speaks::Anthropic.says("never").await;

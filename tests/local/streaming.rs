@@ -28,7 +28,7 @@ async fn a_stream_passes_as_it_came_but_for_its_usage() {
         "models: [{name: m, upstreamName: upstream, price: {inputPerMillion: \"2\", outputPerMillion: \"6\"}}]";
     let sidecar = Sidecar::of(&World::default().provider("paris", &paris.url(), priced)).await;
 
-    let answer = sidecar.stream().await;
+    let answer = sidecar.asks_stream(&serde_json::json!({"stream_options": {"include_usage": true}})).await;
 
     assert!(answer.is_complete);
     assert_eq!(answer.said(), "bonjour tout le monde");

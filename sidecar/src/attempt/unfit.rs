@@ -6,8 +6,13 @@ use crate::failure::{Excluded, Failure};
 use crate::lane::Lane;
 use crate::outgoing::Unfit;
 
-/// Why nobody was asked. A field that somebody refuses is what the caller can change.
-pub(super) fn nobody_fits(unfit: &[(&Arc<Lane>, Unfit)]) -> Failure {
+/// Why nobody was asked. A call that somebody can't read, and a field that somebody refuses, are what the caller can change.
+pub(super) fn nobody_fits(mut unfit: Vec<(&Arc<Lane>, Unfit)>) -> Failure {
+    if let Some(at) = unfit.iter().position(|(_, why)| matches!(why, Unfit::Call(_)))
+        && let (_, Unfit::Call(failure)) = unfit.swap_remove(at)
+    {
+        return failure;
+    }
     let state = unfit.iter().find_map(|(_, why)| match why {
         Unfit::State(field) => Some(field),
         Unfit::Fields(_) | Unfit::Operation | Unfit::Form | Unfit::Limited | Unfit::Call(_) => None,

@@ -162,7 +162,7 @@ fn is_readable_text(response: &ErrorResponse<'_>) -> bool {
 fn finish(format: Format, status: Option<u16>, body: ErrorBody, silent: impl Fn() -> String) -> ProviderError {
     let class = class::of(format, status, &body);
     let param = body.param.or_else(|| (class == ErrorClass::Unsupported).then(|| body::param_in(&body.message))?);
-    let wait = body.wait.or_else(|| super::wait::in_words(&body.message));
+    let wait = body.wait.or_else(|| super::wait::in_words(&body.message)).map(|wait| wait.min(super::wait::LONGEST));
     let message = clean(&body.message);
     ProviderError {
         class,

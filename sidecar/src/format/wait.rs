@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::error::{ErrorClass, ErrorResponse, ProviderError};
 
 /// No wait is longer; what asks for more has an outage, or errs.
-const LONGEST: Duration = Duration::from_hours(24);
+pub(crate) const LONGEST: Duration = Duration::from_hours(24);
 /// From here on a number of milliseconds counts from 1970.
 const MILLISECONDS_SINCE_1970: f64 = 1e11;
 /// From here on a number of seconds does.

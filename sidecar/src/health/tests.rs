@@ -68,6 +68,22 @@ fn after_thirty_seconds_one_call_tries_whether_an_outage_is_over_and_the_others_
 }
 
 #[test]
+fn a_wait_that_the_provider_names_outlasts_what_was_under_way_and_no_wait_is_without_end() {
+    let minute = Limited(Some(seconds(60)), false);
+    for under_way in [Answered, Nothing, Limited(None, false)] {
+        let (limited, now) = after(&[minute, under_way]);
+
+        assert_eq!(limited.opinion(now + seconds(59)), Opinion::Limited, "{under_way:?}");
+        assert_eq!(limited.opinion(now + seconds(60)), Opinion::Well, "{under_way:?}");
+    }
+    let (shorter, now) = after(&[minute, Limited(Some(seconds(5)), false)]);
+    assert_eq!(shorter.opinion(now + seconds(5)), Opinion::Well, "it says so itself");
+
+    let (endless, now) = after(&[Limited(Some(Duration::MAX), false), Outcome::Fault(Some(Duration::MAX))]);
+    assert_eq!(endless.opinion(now + seconds(86_400)), Opinion::Well);
+}
+
+#[test]
 fn a_probe_that_says_nothing_lets_another_try() {
     let (mut ill, then) = after(&[FAULT, FAULT]);
     ill.begins(then + seconds(30));

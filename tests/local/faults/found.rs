@@ -149,3 +149,18 @@ async fn a_clean_end_in_an_event_passes_no_half_of_it() {
     let answer = Sidecar::of(&World::of(&[("cut", &cut)])).await.stream().await;
     assert!(answer.named_events().iter().all(|(_, event)| event.is_object()), "{}", answer.text());
 }
+
+// T83: a wait without end is no reason to stop.
+#[tokio::test]
+async fn a_wait_of_as_many_seconds_as_there_are_is_a_day() {
+    let info =
+        r#"{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": {"seconds": 18446744073709551615}}"#;
+    let body = format!(r#"{{"error": {{"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [{info}]}}}}"#);
+    let paris = FakeProvider::answers(200, &[], &body).await;
+    let sidecar = Sidecar::of(&World::of(&[("paris", &paris)])).await;
+
+    let answer = sidecar.chat().await;
+
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, Some("86400")), "{}", answer.text());
+    assert_eq!(sidecar.chat().await.status, 429);
+}
