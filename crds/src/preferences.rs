@@ -27,6 +27,8 @@ mod word;
 pub struct Preferences {
     /// Models to ask when those before can't answer, after the body's `model`, in this order. With their endings.
     pub models: Vec<String>,
+    /// The field that says `models`.
+    pub models_field: &'static str,
     /// Who is tried first, in this order.
     pub order: Vec<ProviderWord>,
     /// Nobody but these.
@@ -180,6 +182,7 @@ impl Default for Preferences {
     fn default() -> Self {
         Self {
             models: Vec::new(),
+            models_field: "models",
             order: Vec::new(),
             only: None,
             only_field: "provider.only",
