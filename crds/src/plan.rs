@@ -192,10 +192,23 @@ impl<'a> Planning<'_, '_, 'a> {
             self.across_at.get_or_insert(start);
         }
         if !preferences.allow_fallbacks && preferences.order.is_empty() {
-            self.plan.attempts.truncate(start + 1);
-            // The first of a model is the first of its first tier, see `place`.
-            self.across.truncate(start_across + 1);
+            self.keep_first(start, start_across);
         }
+    }
+
+    /// Keeps only the first of a model, which is the first of its first tier, and says of the others that they are out.
+    fn keep_first(&mut self, start: usize, start_across: usize) {
+        let (attempts, across) = (&mut self.plan.attempts, &mut self.across);
+        let late = attempts.split_off(attempts.len().min(start + 1));
+        let late_across = across.split_off(across.len().min(start_across + 1));
+        let late = late.into_iter().chain(late_across.into_iter().map(|(_, attempt)| attempt));
+        self.plan.refused.extend(late.map(|Attempt { tier, permitted, .. }| {
+            let candidate = permitted.candidate();
+            let message = "allow_fallbacks is false, and somebody else comes first".to_owned();
+            let reasons = vec![Reason { code: "allowed_providers".to_owned(), message, policy: None }];
+            let reasons = Cow::Owned(reasons);
+            Refusal { tier, provider: &candidate.provider, model: &candidate.model, reasons }
+        }));
     }
 
     /// Keeps a candidate, or says why it is out.

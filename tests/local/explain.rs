@@ -124,6 +124,11 @@ fn a_request_says_who_would_answer_it_in_which_order_and_who_is_out_by_its_own_w
             "frankfurt allowed_providers, virginia, basement allowed_providers",
         ),
         (
+            serde_json::json!({"provider": {"sort": "price", "allow_fallbacks": false}}),
+            "frankfurt",
+            "dublin allowed_providers, paris allowed_providers, virginia, basement allowed_providers",
+        ),
+        (
             serde_json::json!({"provider": {"eu_owned": true, "only": ["dublin", "paris", "virginia"]}}),
             "paris",
             "dublin eu_owned, frankfurt allowed_providers, virginia, basement allowed_providers",
