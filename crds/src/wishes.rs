@@ -75,9 +75,10 @@ impl<'a, 'p> Wishes<'a, 'p> {
         self.found.iter().map(|(route, preferences)| Wish { route, preferences }).collect()
     }
 
-    /// The route of the first.
-    pub fn first(&self) -> &'a Route {
-        self.found.first().map(|(route, _)| *route).expect("there is one, see find")
+    /// The first.
+    pub fn first(&self) -> Wish<'a, '_> {
+        let (route, preferences) = self.found.first().expect("there is one, see find");
+        Wish { route, preferences }
     }
 }
 
