@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use crate::limits::Limits;
 use crate::name::ObjectName;
 use crate::needs::Needs;
-use crate::preferences::{Bound, Percentiles, Preferences, Sort};
+use crate::preferences::{Bound, Judge, Percentiles, Preferences, Sort};
 use crate::residency::{Asking, Memo, Permitted, utc_day};
 use crate::route::Balance;
 use crate::snapshot::{Candidate, Reason, Route, Tier};
@@ -145,6 +145,13 @@ struct Planning<'p, 'm, 'a> {
     across_at: Option<usize>,
 }
 
+/// One of the models that the app asks for, while its route is gone through.
+struct Stage<'a, 'p> {
+    wish: Wish<'a, 'p>,
+    at: usize,
+    judge: Judge<'p>,
+}
+
 /// Where an attempt stands in its tier: the smaller, the sooner.
 #[derive(Clone, Copy)]
 struct Place {
@@ -160,6 +167,7 @@ impl<'a> Planning<'_, '_, 'a> {
     fn stage(&mut self, wish: Wish<'a, '_>, stage: usize) {
         let Wish { route, preferences } = wish;
         let is_across = is_across(preferences);
+        let asked = Stage { wish, at: stage, judge: preferences.judge(self.policies, self.today) };
         let (start, start_across) = (self.plan.attempts.len(), self.across.len());
         for (at, tier) in route.tiers.iter().enumerate() {
             let number = at + 1;
@@ -171,7 +179,7 @@ impl<'a> Planning<'_, '_, 'a> {
             }));
             let mut left = Vec::with_capacity(tier.candidates.len());
             for candidate in &tier.candidates {
-                self.judge(candidate, (wish, stage, number), &mut left);
+                self.judge(candidate, (&asked, number), &mut left);
             }
             let sorted = self.place(tier, preferences, left);
             if is_across {
@@ -184,27 +192,35 @@ impl<'a> Planning<'_, '_, 'a> {
             self.across_at.get_or_insert(start);
         }
         if !preferences.allow_fallbacks && preferences.order.is_empty() {
-            self.plan.attempts.truncate(start + 1);
-            // The first of a model is the first of its first tier, see `place`.
-            self.across.truncate(start_across + 1);
+            self.keep_first(start, start_across);
         }
     }
 
+    /// Keeps only the first of a model, which is the first of its first tier, and says of the others that they are out.
+    fn keep_first(&mut self, start: usize, start_across: usize) {
+        let (attempts, across) = (&mut self.plan.attempts, &mut self.across);
+        let late = attempts.split_off(attempts.len().min(start + 1));
+        let late_across = across.split_off(across.len().min(start_across + 1));
+        let late = late.into_iter().chain(late_across.into_iter().map(|(_, attempt)| attempt));
+        self.plan.refused.extend(late.map(|Attempt { tier, permitted, .. }| {
+            let candidate = permitted.candidate();
+            let message = "allow_fallbacks is false, and somebody else comes first".to_owned();
+            let reasons = vec![Reason { code: "allowed_providers".to_owned(), message, policy: None }];
+            let reasons = Cow::Owned(reasons);
+            Refusal { tier, provider: &candidate.provider, model: &candidate.model, reasons }
+        }));
+    }
+
     /// Keeps a candidate, or says why it is out.
-    fn judge(
-        &mut self,
-        candidate: &'a Candidate,
-        (Wish { route, preferences }, stage, tier): (Wish<'a, '_>, usize, usize),
-        left: &mut Vec<Attempt<'a>>,
-    ) {
+    fn judge(&mut self, candidate: &'a Candidate, (stage, tier): (&Stage<'a, '_>, usize), left: &mut Vec<Attempt<'a>>) {
+        let Wish { route, preferences } = stage.wish;
         let needs = self.moment.needs;
-        let today = self.today;
-        let reasons = match self.asking.permit(self.policies, candidate, today) {
+        let reasons = match self.asking.permit(self.policies, candidate, self.today) {
             Err(reasons) => reasons,
             Ok(permitted) => {
                 self.plan.permitted += 1;
-                let attempt = Attempt { route, stage, tier, permitted };
-                let mut reasons = preferences.objections(candidate, self.policies, today);
+                let attempt = Attempt { route, stage: stage.at, tier, permitted };
+                let mut reasons = stage.judge.objections(candidate);
                 reasons.extend(needs.objections(candidate, preferences.require_parameters));
                 if reasons.is_empty() {
                     left.push(attempt);

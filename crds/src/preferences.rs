@@ -1,7 +1,8 @@
 //! Preferences: what an app asks of routing for one call, in the fields that OpenRouter and the EU's routers have for it.
 //!
 //! They are read once, and only ever tighten: each leaves candidates out or orders them, and is judged after the policies.
-//! `read` makes them from a body, `ending` from a model's name, `judge` says who is out, `word` who is meant; `plan` asks
+//! `read` makes them from a body, `ending` from a model's name, `judge` says who is out, `demand` by which
+//! promises, `word` who is meant; `plan` asks
 //! them. What can't be kept to is refused, never read over. Sources: OpenRouter's provider selection and its OpenAPI
 //! (2026-08), EUrouter (2026-02), Cortecs, Requesty (2026-06) and Eden AI (2026-08).
 
@@ -12,9 +13,10 @@ use crate::provider::Quantization;
 use crate::wire::Operation;
 
 pub use ending::Ended;
-pub use judge::Bound;
+pub use judge::{Bound, Judge};
 pub use word::ProviderWord;
 
+mod demand;
 mod ending;
 mod judge;
 mod read;
@@ -27,6 +29,8 @@ mod word;
 pub struct Preferences {
     /// Models to ask when those before can't answer, after the body's `model`, in this order. With their endings.
     pub models: Vec<String>,
+    /// The field that says `models`.
+    pub models_field: &'static str,
     /// Who is tried first, in this order.
     pub order: Vec<ProviderWord>,
     /// Nobody but these.
@@ -185,6 +189,7 @@ impl Default for Preferences {
     fn default() -> Self {
         Self {
             models: Vec::new(),
+            models_field: "models",
             order: Vec::new(),
             only: None,
             only_field: "provider.only",

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::facts::{Facts, JurisdictionFact, PlaceFact, Proof};
-use crate::limits::{JurisdictionLimits, Limits};
+use crate::limits::{EvidenceLimits, JurisdictionLimits, Limits};
 use crate::name::ObjectName;
 use crate::objection::{Objection, PromiseName};
 use crate::place::Countries;
@@ -62,10 +62,15 @@ pub fn warnings(policies: &[Limits], facts: &Facts, now: Timestamp) -> Vec<(Obje
     policies.iter().flat_map(of).collect()
 }
 
-/// What one demand of a call objects to in promises that count for it. Whose word counts is for the caller to know, and
-/// whether the candidate is permitted at all is for [`permit`].
-pub(crate) fn objections_to_promises(demand: &Limits, facts: &Facts, today: Date) -> Vec<Objection> {
-    weigh(demand, facts, today).objections
+/// What one demand of a call objects to in promises, by these rules of evidence. Whose word counts is for the caller to know,
+/// and whether the candidate is permitted at all is for [`permit`].
+pub(crate) fn objections_to_promises(
+    demand: &Limits,
+    rules: &EvidenceLimits,
+    facts: &Facts,
+    today: Date,
+) -> Vec<Objection> {
+    weigh(demand, rules, facts, today).objections
 }
 
 /// The day in UTC: promises and conditions end at 00:00 UTC.
@@ -109,12 +114,12 @@ fn judge(limits: &Limits, facts: &Facts, today: Date) -> Judgement {
         judgement.object(Objection::NotAttested { namespace: facts.attested_by.clone() });
         return judgement;
     }
-    weigh(limits, facts, today)
+    weigh(limits, &limits.evidence, facts, today)
 }
 
-/// What one policy says of promises that count for it.
-fn weigh(limits: &Limits, facts: &Facts, today: Date) -> Judgement {
-    let mut bench = Bench { limits, facts, today, judgement: Judgement::default() };
+/// What one policy says of promises that are made to it.
+fn weigh(limits: &Limits, rules: &EvidenceLimits, facts: &Facts, today: Date) -> Judgement {
+    let mut bench = Bench { limits, rules, facts, today, judgement: Judgement::default() };
     bench.judge_places();
     bench.judge_jurisdiction();
     bench.judge_handling();
@@ -126,6 +131,7 @@ fn weigh(limits: &Limits, facts: &Facts, today: Date) -> Judgement {
 /// One policy against one candidate on one day.
 struct Bench<'a> {
     limits: &'a Limits,
+    rules: &'a EvidenceLimits,
     facts: &'a Facts,
     today: Date,
     judgement: Judgement,
@@ -355,7 +361,7 @@ impl Bench<'_> {
     }
 
     fn weigh(&self, promise: PromiseName, proof: &Proof) -> Standing {
-        let rules = &self.limits.evidence;
+        let rules = self.rules;
         let name = || proof.name.clone();
         let Some(found) = &proof.found else {
             return Standing::Lacks(Objection::EvidenceNotFound { promise, name: name() });

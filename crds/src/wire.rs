@@ -123,6 +123,12 @@ impl Operation {
         }
     }
 
+    /// The operation of a path of the sidecar: `/v1` and [`path`](Self::path).
+    pub fn at(path: &str) -> Option<Self> {
+        let path = path.strip_prefix("/v1")?;
+        Self::ALL.into_iter().find(|operation| operation.path() == path)
+    }
+
     /// Whether a model writes an answer, so that one of these can be translated into another.
     pub fn is_generation(self) -> bool {
         matches!(self, Self::ChatCompletions | Self::Completions | Self::Responses | Self::Messages)

@@ -54,7 +54,7 @@ impl<'a, 'p> Wishes<'a, 'p> {
             wishes.found.push((route, asked));
         }
         for (at, model) in preferences.models.iter().enumerate() {
-            let field = format!("models[{at}]");
+            let field = format!("{}[{at}]", preferences.models_field);
             match wish(lookup, (model, &field), preferences)? {
                 Some((route, asked)) if route.request_preferences == RequestPreferences::Honor => {
                     match wishes.found.iter().find(|(known, _)| std::ptr::eq(*known, route)) {
@@ -75,9 +75,10 @@ impl<'a, 'p> Wishes<'a, 'p> {
         self.found.iter().map(|(route, preferences)| Wish { route, preferences }).collect()
     }
 
-    /// The route of the first.
-    pub fn first(&self) -> &'a Route {
-        self.found.first().map(|(route, _)| *route).expect("there is one, see find")
+    /// The first.
+    pub fn first(&self) -> Wish<'a, '_> {
+        let (route, preferences) = self.found.first().expect("there is one, see find");
+        Wish { route, preferences }
     }
 }
 
@@ -95,5 +96,10 @@ fn wish<'a, 'p>(
     let ended = Ended::read(model, field, &|name| exact(name).is_some())?;
     let asked =
         if ended.is_plain() { Cow::Borrowed(preferences) } else { Cow::Owned(preferences.narrowed(&ended, field)?) };
-    Ok(any(ended.model).map(|route| (route, asked)))
+    let Some(route) = any(ended.model) else { return Ok(None) };
+    if exact(ended.model).is_none() {
+        // A pattern takes whatever is left in a name, and with it an ending that was meant to bind the call.
+        ended.check_name(field)?;
+    }
+    Ok(Some((route, asked)))
 }

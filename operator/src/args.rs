@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use lotse_crds::name::Workload;
+use lotse_crds::wire::Operation;
 
 use crate::settings::SidecarFlags;
 
@@ -138,6 +139,9 @@ pub struct Explain {
     /// A request's body, to be judged as the sidecar would.
     #[arg(long, value_name = "FILE")]
     pub request: Option<PathBuf>,
+    /// The path that the app posts the request to, which says how its body is read.
+    #[arg(long, value_name = "PATH", default_value = "/v1/chat/completions", requires = "request", value_parser = operation)]
+    pub path: Operation,
     /// Another day, such as 2027-04-01 (from 00:00 UTC), or another time, such as 2027-04-01T12:00:00Z.
     #[arg(long, value_name = "DATE", value_parser = time)]
     pub at: Option<Timestamp>,
@@ -171,6 +175,11 @@ fn label(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("must be key=value".to_owned()),
     }
+}
+
+fn operation(path: &str) -> Result<Operation, String> {
+    let paths = || Operation::ALL.map(|operation| format!("/v1{}", operation.path())).join(", ");
+    Operation::at(path).ok_or_else(|| format!("must be one of {}", paths()))
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

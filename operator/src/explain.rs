@@ -27,7 +27,7 @@ pub async fn run(flags: &Explain, now: Timestamp, out: &mut dyn Write) -> Result
     let (manifests, workload) = declared(flags).await?;
     let now = flags.at.unwrap_or(now);
     let Compiled { snapshot, findings, .. } = compile(&manifests, &workload, now);
-    let request = flags.request.as_ref().map(|path| Request::read(path)).transpose()?;
+    let request = flags.request.as_ref().map(|file| Request::read(file, flags.path)).transpose()?;
     let model = match (&flags.model, &request) {
         (Some(model), _) => model.clone(),
         (None, Some(request)) => request.model()?,
@@ -171,22 +171,24 @@ fn told_change(change: &Change<'_>) -> String {
     format!("{}={}", change.key, String::from_utf8_lossy(&change.json))
 }
 
-/// A body is taken for one of Chat Completions, without headers.
-const ASKED: Asked<'static> = Asked { operation: Operation::ChatCompletions, session_id: None, metadata: None };
-
-/// A request's body, and what it asks of routing.
+/// A request's body, and what it asks of routing. It has no headers.
 struct Request {
+    operation: Operation,
     body: Vec<u8>,
     scanned: Scanned,
     preferences: Preferences,
 }
 
 impl Request {
-    fn read(path: &std::path::Path) -> Result<Self> {
-        let body = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
-        let scanned = body::scan(&body).with_context(|| path.display().to_string())?;
-        let preferences = Preferences::read(&body, &scanned, ASKED).with_context(|| path.display().to_string())?;
-        Ok(Self { body, scanned, preferences })
+    /// Reads a file as the sidecar reads a body, in the same order.
+    fn read(file: &std::path::Path, operation: Operation) -> Result<Self> {
+        let named = || file.display().to_string();
+        let body = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
+        let scanned = body::scan(&body).with_context(named)?;
+        let asked = Asked { operation, session_id: None, metadata: None };
+        let preferences = Preferences::read(&body, &scanned, asked).with_context(named)?;
+        scanned.stream(&body).with_context(named)?;
+        Ok(Self { operation, body, scanned, preferences })
     }
 
     /// The model that it asks for first.
@@ -199,11 +201,11 @@ impl Request {
 
     /// The fields of it that are routing's.
     fn fields(&self) -> Vec<&'static str> {
-        routing_fields(&self.body, &self.scanned, ASKED.operation)
+        routing_fields(&self.body, &self.scanned, self.operation)
     }
 
     fn needs(&self) -> Needs {
-        Needs::read(&self.body, &self.scanned, ASKED.operation)
+        Needs::read(&self.body, &self.scanned, self.operation)
     }
 
     /// What becomes of the request: how many would be tried, what of it has no effect, what it needs, and which fields each

@@ -33,8 +33,7 @@ impl Endpoint {
                 "responses that a provider keeps can't be fetched, cancelled or deleted here; send the conversation in `input`, with `store` false".to_owned(),
             ));
         }
-        let is_at = |operation: &Operation| path.strip_prefix("/v1") == Some(operation.path());
-        let operation = Operation::ALL.into_iter().find(is_at).ok_or(Failure::NoSuchEndpoint)?;
+        let operation = Operation::at(path).ok_or(Failure::NoSuchEndpoint)?;
         guard::method(parts, "POST")?;
         guard::body(parts, takes_forms(operation))?;
         Ok(Self::Call(operation))

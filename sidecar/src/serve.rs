@@ -155,8 +155,9 @@ async fn call(
         }
         return Err(Failure::ModelNotFound { model: call.model.clone(), known: models::offered(snapshot) });
     };
-    let route = wishes.first();
-    let session = session::key(&call, route, table.remembered(route));
+    let first = wishes.first();
+    let route = first.route;
+    let session = session::key(&call, first, table.remembered(route));
     let plan = planned(table, &call, &wishes, session);
     record.is_routed(&route.name, &plan.refused);
     table.count_refused(route);

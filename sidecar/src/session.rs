@@ -1,8 +1,8 @@
 //! Which session a call belongs to, so that it goes where its prompt may still be in a cache. Pure but for the hash, whose
 //! chance is this process's. Called by `serve`.
 
+use lotse_crds::plan::Wish;
 use lotse_crds::route::StickBy;
-use lotse_crds::snapshot::Route;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -11,16 +11,14 @@ use crate::routes::Remembered;
 use crate::sticky::SessionKey;
 
 /// The session of a call: the one that the app names, or what its first messages are, as the route says. The app's own order
-/// of providers is stronger than any session.
-pub(crate) fn key(call: &Call, route: &Route, remembered: &Remembered) -> Option<SessionKey> {
-    if route.stickiness.by == StickBy::None {
-        return None;
-    }
-    if !call.preferences.order.is_empty() {
+/// of providers is stronger than any session, where the route lets apps choose.
+pub(crate) fn key(call: &Call, wish: Wish<'_, '_>, remembered: &Remembered) -> Option<SessionKey> {
+    let Wish { route, preferences } = wish;
+    if route.stickiness.by == StickBy::None || !preferences.order.is_empty() {
         return None;
     }
     let sticky = remembered.sticky();
-    match &call.preferences.session {
+    match &preferences.session {
         Some(named) => Some(sticky.key(&("session", named.as_bytes()))),
         None if route.stickiness.by == StickBy::PromptPrefix => {
             let (system, first) = beginning(call)?;

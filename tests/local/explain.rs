@@ -124,6 +124,11 @@ fn a_request_says_who_would_answer_it_in_which_order_and_who_is_out_by_its_own_w
             "frankfurt allowed_providers, virginia, basement allowed_providers",
         ),
         (
+            serde_json::json!({"provider": {"sort": "price", "allow_fallbacks": false}}),
+            "frankfurt",
+            "dublin allowed_providers, paris allowed_providers, virginia, basement allowed_providers",
+        ),
+        (
             serde_json::json!({"provider": {"eu_owned": true, "only": ["dublin", "paris", "virginia"]}}),
             "paris",
             "dublin eu_owned, frankfurt allowed_providers, virginia, basement allowed_providers",
@@ -220,6 +225,43 @@ fn a_request_that_leaves_nobody_or_contradicts_itself_is_refused_as_the_sidecar_
             (got, expected) => panic!("{expected:?}, not {got:?}"),
         }
     }
+}
+
+#[test]
+fn a_request_is_read_as_its_path_says() {
+    let folder = TempDir::new().expect("a folder");
+    let body = serde_json::json!({
+        "model": "gpt-4o", "fallbacks": ["nobody"], "thinking": {"type": "enabled"}, "stop_sequences": ["."], "messages": [],
+    });
+    let path = request(&folder, &body);
+    let told = |more: &[&str]| {
+        let flags = [&["-n", "support", "--request", &path][..], more].concat();
+        explains(Path::new(QUICKSTART), &flags)
+    };
+
+    let messages = told(&["--path", "/v1/messages"]).expect("it is taken");
+    assert!(messages.contains("Without effect: fallbacks[0].") && messages.contains(" -fallbacks"), "{messages}");
+    assert!(messages.contains("It needs Reasoning."), "{messages}");
+    // Elsewhere `fallbacks` is a field as any other.
+    for more in [&[][..], &["--path", "/v1/chat/completions"], &["--path", "/v1/responses"]] {
+        let chat = told(more).expect("it is taken");
+        assert!(!chat.contains("fallbacks"), "{more:?}: {chat}");
+    }
+    let unknown = told(&["--path", "/v1/chats"]).expect_err("there is no such path");
+    assert!(unknown.contains("must be one of /v1/chat/completions, /v1/completions, /v1/responses,"), "{unknown}");
+    let flags = ["-n", "support", "--model", "gpt-4o", "--path", "/v1/messages"];
+    let alone = explains(Path::new(QUICKSTART), &flags).expect_err("it says nothing without a request");
+    assert!(alone.contains("--request"), "{alone}");
+}
+
+#[test]
+fn a_stream_that_is_no_boolean_is_refused_as_the_sidecar_would() {
+    let folder = TempDir::new().expect("a folder");
+    let path = request(&folder, &serde_json::json!({"model": "gpt-4o", "stream": "yes", "messages": []}));
+
+    let refused = explains(Path::new(QUICKSTART), &["-n", "support", "--request", &path]).expect_err("it is refused");
+
+    assert!(refused.contains("stream") && refused.contains("true or false"), "{refused}");
 }
 
 #[test]

@@ -207,6 +207,12 @@ async fn errors_say_whom_they_come_from_and_none_when_nobody_was_asked() {
             assert_eq!(metadata["summary"], "available=1, selected=none");
             asks.error(&failed);
 
+            let closed = json!({"provider": {"allow_fallbacks": false}});
+            let sidecar = Sidecar::of(&World::of(&[("ill", &ill), ("later", &ill)])).await;
+            let metadata = told(asks, &sidecar.send(wanting(asks.also(&closed, stream))).await);
+            let first = json!([{"provider": "lotse-system/ill", "model": "m", "selected": false}]);
+            assert_eq!(metadata["endpoints"], json!({"total": 2, "available": first}), "{asks:?}");
+
             let paris = FakeProvider::says("never").await;
             let eu = policy("lotse-system", "eu", "inferenceRegions: [EU]");
             let sidecar = Sidecar::of(&World::of(&[("paris", &paris)]).policies(&[eu])).await;

@@ -230,6 +230,11 @@ async fn endings_are_taken_off_a_models_name_unless_a_route_has_it_whole() {
         ("gpt-4o:online", "model_not_found: "),
         ("gpt-4o:free", "model_not_found: "),
         ("@eu", "model_not_found: "),
+        ("gpt-4o@europe", "model_not_found: "),
+        ("mistral-large@20241022", "dear cheap"),
+        // An ending that a prefix would take into the name is not lost.
+        ("mistral-large@eu:online", "invalid_request: "),
+        ("mistral-large@europe", "invalid_request: "),
     ] {
         assert_eq!(plan(&sidecar, json!({"model": model})).await, expected, "{model}");
     }

@@ -332,6 +332,15 @@ async fn a_session_does_not_keep_an_app_from_its_own_order() {
 }
 
 #[tokio::test]
+async fn a_session_holds_where_the_route_does_not_let_apps_choose() {
+    let (sidecar, _) = drawn("requestPreferences: Ignore").await;
+    let fields = json!({"session_id": "one", "provider": {"order": ["a"]}});
+
+    assert_eq!(who(async || sidecar.asks(&fields).await).await.len(), 1);
+    assert_eq!(who(async || sidecar.asks(&json!({"provider": {"order": ["a"]}})).await).await.len(), 2);
+}
+
+#[tokio::test]
 async fn calls_that_begin_alike_stay_together_where_the_route_says_so() {
     let (sidecar, _) = drawn("stickiness: {by: PromptPrefix}").await;
     let talk = |first: &str, then: usize| {

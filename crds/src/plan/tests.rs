@@ -102,6 +102,33 @@ fn the_share_of_first_tries_is_the_inverse_square_of_the_price() {
     }
 }
 
+#[test]
+fn without_fallbacks_who_comes_later_is_out_with_a_reason() {
+    let listed = snapshot("Order", &["9", "1", "5"]);
+    for (sort, across_models, tried) in
+        [(None, false, "p0"), (Some(Sort::Price), false, "p1"), (Some(Sort::Price), true, "p1")]
+    {
+        let preferences = Preferences { allow_fallbacks: false, sort, across_models, ..Preferences::default() };
+        let (now, needs, memo) = (Timestamp::UNIX_EPOCH, Needs::default(), Memo::default());
+        let (standing, mut chance) = (|_: &Candidate| Standing::default(), || 0.5);
+        let mut moment =
+            Moment { now, needs: &needs, memo: &memo, sticky: None, standing: &standing, chance: &mut chance };
+        let wish = Wish { route: &listed.routes[0], preferences: &preferences };
+
+        let plan = plan(&[wish], &listed.policies, &mut moment);
+
+        let provider = |attempt: &Attempt<'_>| attempt.permitted.candidate().provider.name.clone();
+        let names: Vec<_> = plan.attempts.iter().map(provider).collect();
+        assert_eq!((names, plan.permitted), (vec![tried.to_owned()], 3));
+        assert_eq!(plan.refused.len(), 2);
+        for refusal in &plan.refused {
+            let [reason] = &*refusal.reasons else { panic!("{refusal:?}") };
+            let told = (reason.code.as_str(), reason.message.as_str(), reason.is_policy());
+            assert_eq!(told, ("allowed_providers", "allow_fallbacks is false, and somebody else comes first", false));
+        }
+    }
+}
+
 /// The names in the order of trying, where these are as fast as said: seconds to the first content.
 fn by_latency(snapshot: &Snapshot, latencies: &[Option<f64>], sort: Option<Sort>, draws: &[f64]) -> Vec<String> {
     let mut draws = draws.iter().copied();

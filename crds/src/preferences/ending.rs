@@ -4,6 +4,9 @@ use super::{Preferences, Refused, Sort};
 use crate::place::{Countries, places_of};
 use crate::vendors::Vendors;
 
+/// Words behind `@` that are versions: of Claude on Vertex AI, and the first part of a digest.
+const VERSIONS: [&str; 3] = ["default", "latest", "sha256"];
+
 /// A model's name without its endings, and what they say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended<'a> {
@@ -43,6 +46,33 @@ impl<'a> Ended<'a> {
         self.sort.is_none() && self.places.is_none() && self.region.is_none()
     }
 
+    /// Refuses a name in which something is left that was meant as an ending: one that we know, with something behind it that
+    /// is none, or a word behind `@` that is neither a place nor a region nor a version. For names that only a pattern takes;
+    /// those of routes are as they are, and so is `@` that begins a name or a part of it: `@cf/meta/llama-3`.
+    pub fn check_name(&self, field: &str) -> Result<(), Refused> {
+        let mut rest = self.model;
+        while let Some(at) = rest.rfind([':', '@']) {
+            let (before, part) = rest.split_at(at);
+            if is_ending(part) {
+                let behind = &self.model[at + part.len()..];
+                return Err(Refused::invalid(field, misplaced(before, part, behind)));
+            }
+            let word = part.strip_prefix('@').filter(|word| word.starts_with(char::is_alphabetic));
+            let begins = before.is_empty() || before.ends_with('/');
+            let is_version = |word: &str| VERSIONS.iter().any(|version| word.eq_ignore_ascii_case(version));
+            if !begins && word.is_some_and(|word| !is_version(word)) {
+                let why = format!(
+                    "has `{part}`, which is no place that is known; behind `@` may stand eu, eea, efta, the ISO code of a \
+                     country, a region of AWS, Azure or Google Cloud, or a version: {}, or one that begins with a digit",
+                    VERSIONS.join(", ")
+                );
+                return Err(Refused::invalid(field, why));
+            }
+            rest = before;
+        }
+        Ok(())
+    }
+
     /// Takes one ending with its sign; whether it is one.
     fn take(&mut self, ending: &str, field: &str) -> Result<bool, Refused> {
         let sort = match ending {
@@ -73,6 +103,23 @@ impl<'a> Ended<'a> {
         }
         self.region = Some(word);
         Ok(true)
+    }
+}
+
+/// Whether a sign and a word are an ending, by whatever of it.
+fn is_ending(part: &str) -> bool {
+    let is_place = |word: &str| {
+        places_of(word).is_some() || Vendors::built_in().place_of_region(&word.to_ascii_lowercase()).is_some()
+    };
+    matches!(part, ":nitro" | ":floor") || part.strip_prefix('@').is_some_and(is_place)
+}
+
+/// Why an ending does not stand where one can be taken off.
+fn misplaced(before: &str, ending: &str, behind: &str) -> String {
+    if before.is_empty() {
+        format!("has no name before its ending `{ending}`")
+    } else {
+        format!("has `{behind}` behind its ending `{ending}`; what stands behind an ending must be one, too")
     }
 }
 

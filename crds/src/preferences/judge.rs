@@ -1,14 +1,11 @@
-//! Who is out by the preferences of a call, and who comes first. What is promised is judged by `residency`, exactly as for a
-//! DataPolicy; what is not known is not allowed. Called by `plan` for each candidate that the policies permit.
+//! Who is out by the preferences of a call, and who comes first; what is not known is not allowed. What must be promised is
+//! for `demand`. Called by `plan` for each candidate that the policies permit.
 
 use jiff::civil::Date;
 
+use super::demand::Demands;
 use super::{Percentiles, Preferences};
-use crate::limits::{JurisdictionLimits, Limits};
-use crate::name::ObjectName;
-use crate::objection::Objection;
-use crate::place::Countries;
-use crate::residency;
+use crate::limits::Limits;
 use crate::snapshot::{Candidate, Reason};
 
 /// Whether figures are to be reached or to be kept to.
@@ -38,28 +35,46 @@ impl Percentiles {
     }
 }
 
-impl Preferences {
-    /// Every reason why a candidate is out for this call. The policies are the snapshot's: a promise counts here only if it
-    /// counts for each of them.
+/// What an app asks for, made ready once for all the candidates of a call.
+#[derive(Debug)]
+pub struct Judge<'p> {
+    preferences: &'p Preferences,
+    /// What must be promised, if anything.
+    demands: Option<Demands<'p>>,
+}
+
+impl Judge<'_> {
+    /// Every reason why a candidate is out for this call.
     #[must_use = "an unread objection is a leak"]
-    pub fn objections(&self, candidate: &Candidate, policies: &[Limits], today: Date) -> Vec<Reason> {
+    pub fn objections(&self, candidate: &Candidate) -> Vec<Reason> {
         let mut reasons = Vec::new();
-        if self.leaves_all() {
+        let asks = self.preferences;
+        if self.demands.is_none() && asks.leaves_all() {
             return reasons;
         }
-        self.judge_names(candidate, &mut reasons);
-        self.judge_model(candidate, &mut reasons);
-        if let Some(region) = &self.region
+        asks.judge_names(candidate, &mut reasons);
+        asks.judge_model(candidate, &mut reasons);
+        if let Some(region) = &asks.region
             && candidate.region.as_ref().is_none_or(|known| !known.eq_ignore_ascii_case(region))
         {
             let known = candidate.region.as_deref().unwrap_or("a region that is not known");
             reasons.push(reason("data_region", format!("it is called in {known}; the model's name asks for {region}")));
         }
-        self.judge_promises(candidate, policies, today, &mut reasons);
+        if let Some(demands) = &self.demands {
+            demands.judge(&candidate.facts, &mut reasons);
+        }
         reasons
     }
+}
 
-    /// Whether nothing is said that could leave anybody out.
+impl Preferences {
+    /// Makes these ready to judge the candidates of a call. The policies are the snapshot's: a promise counts here only if it
+    /// counts for each of them.
+    pub fn judge<'p>(&'p self, policies: &'p [Limits], today: Date) -> Judge<'p> {
+        Judge { preferences: self, demands: Demands::of(self, policies, today) }
+    }
+
+    /// Whether nothing is said that could leave anybody out, but for what must be promised.
     fn leaves_all(&self) -> bool {
         self.only.is_none()
             && self.ignore.is_empty()
@@ -67,11 +82,6 @@ impl Preferences {
             && self.quantizations.is_none()
             && self.max_price.is_none()
             && self.region.is_none()
-            && !self.asks_for_promises()
-    }
-
-    fn asks_for_promises(&self) -> bool {
-        self.places.is_some() || self.max_retention_days.is_some() || self.forbid_training || self.eu_owned
     }
 
     /// Whether nobody but those in `order` may answer.
@@ -121,56 +131,8 @@ impl Preferences {
             reasons.push(reason("max_price", message));
         }
     }
-
-    fn judge_promises(&self, candidate: &Candidate, policies: &[Limits], today: Date, reasons: &mut Vec<Reason>) {
-        if !self.asks_for_promises() {
-            return;
-        }
-        let facts = &candidate.facts;
-        let counts = |policy: &Limits| policy.evidence.attested_in.contains(&facts.attested_by);
-        let is_believed = !policies.is_empty() && policies.iter().all(counts);
-        for (code, demand) in self.demands().into_iter().flatten() {
-            if !is_believed {
-                let namespace = &facts.attested_by;
-                let message = format!("what is promised in namespace {namespace} does not count for every policy here");
-                reasons.push(reason(code, message));
-                continue;
-            }
-            let found = residency::objections_to_promises(&demand, facts, today);
-            if !found.is_empty() {
-                let sentences: Vec<_> = found.iter().map(sentence).collect();
-                reasons.push(reason(code, sentences.join("; ")));
-            }
-        }
-    }
-
-    /// What the candidate's promises must say, as policies say it, each with the word of its refusal.
-    fn demands(&self) -> [Option<(&'static str, Limits)>; 4] {
-        let retention = if self.max_retention_days == Some(0) { "data_policy_zdr" } else { "retention" };
-        [
-            self.places.map(|places| ("data_region", Limits { inference_regions: Some(places), ..nothing() })),
-            self.max_retention_days.map(|days| (retention, Limits { max_retention_days: Some(days), ..nothing() })),
-            self.forbid_training.then(|| ("data_policy_training", Limits { forbid_training: true, ..nothing() })),
-            self.eu_owned.then(|| {
-                let allowed = Some(Countries::eu());
-                let jurisdictions =
-                    JurisdictionLimits { allowed, denied: Countries::default(), conditional: Vec::new() };
-                ("eu_owned", Limits { jurisdictions: Some(jurisdictions), ..nothing() })
-            }),
-        ]
-    }
 }
 
-/// A demand of a call, before it demands anything. No policy says so.
-fn nothing() -> Limits {
-    Limits::nothing(ObjectName::new("", ""))
-}
-
-/// The sentence of an objection, with the call in the place of the policy.
-fn sentence(objection: &Objection) -> String {
-    objection.to_string().replace("the policy", "the call").replace("jurisdictions does", "the call does")
-}
-
-fn reason(code: &str, message: String) -> Reason {
+pub(super) fn reason(code: &str, message: String) -> Reason {
     Reason { code: code.to_owned(), message, policy: None }
 }

@@ -168,6 +168,7 @@ impl Preferences {
                 return Err(fallbacks.must_be(format_args!("a list of at most {MOST_FALLBACKS} models")));
             }
             self.models = list.iter().map(fallback).collect::<Result<_, _>>()?;
+            self.models_field = "fallbacks";
         }
         Ok(())
     }

@@ -99,13 +99,20 @@ fn price(input: &str, output: &str) -> Price {
 
 /// A policy that opens the world and believes the providers of some namespaces.
 fn policy(attested_in: &[&str]) -> Limits {
-    let spec: DataPolicySpec = serde_json::from_value(json!({"inferenceRegions": ["Worldwide"]})).expect("a policy");
+    with_rules(attested_in, json!({}))
+}
+
+/// The same with these rules of evidence.
+#[expect(clippy::needless_pass_by_value, reason = "tests write their JSON where it is read")]
+fn with_rules(attested_in: &[&str], evidence: Value) -> Limits {
+    let spec = json!({"inferenceRegions": ["Worldwide"], "evidence": evidence});
+    let spec: DataPolicySpec = serde_json::from_value(spec).expect("a policy");
     let attested_in: BTreeSet<_> = attested_in.iter().map(|name| (*name).to_owned()).collect();
     Limits::new(ObjectName::new(ROOT, "open"), &spec, ROOT, attested_in)
 }
 
 fn objections(preferences: &Preferences, candidate: &Candidate) -> Vec<Reason> {
-    preferences.objections(candidate, &[policy(&[ROOT])], today())
+    preferences.judge(&[policy(&[ROOT])], today()).objections(candidate)
 }
 
 fn codes(preferences: &Preferences, candidate: &Candidate) -> Vec<String> {
@@ -288,7 +295,11 @@ proptest! {
                 prop_assert!(!is_in(&both) || is_in(&said), "{:?}", candidate.provider);
             }
             // Whoever believes fewer namespaces allows fewer.
-            let believes = |namespaces: &[&str]| said.objections(&candidate, &[policy(namespaces)], today()).is_empty();
+            let believes = |namespaces: &[&str]| said.judge(&[policy(namespaces)], today()).objections(&candidate).is_empty();
+            // A further policy never allows more, whatever its rules of evidence are.
+            let strict = with_rules(&[ROOT, "tenant"], json!({"accept": ["SelfAttested"], "maxAgeDays": 9}));
+            let under = |policies: &[Limits]| said.judge(policies, today()).objections(&candidate).is_empty();
+            prop_assert!(!under(&[policy(&[ROOT]), strict.clone()]) || under(&[policy(&[ROOT])]) && under(&[strict]));
             prop_assert!(!believes(&[ROOT]) || believes(&[ROOT, "tenant"]));
             prop_assert!(!believes(&[]) || believes(&[ROOT]));
         }

@@ -12,6 +12,8 @@ fn path(wire: &Wire, base: &str, operation: Operation, model: &str, stream: bool
 fn openais_operations_stand_under_the_base_url() {
     for operation in Operation::ALL {
         assert_eq!(path(&Wire::OpenAI, "/v1", operation, "m", false), format!("/v1{}", operation.path()));
+        assert_eq!(Operation::at(&format!("/v1{}", operation.path())), Some(operation));
+        assert_eq!(Operation::at(operation.path()), None);
     }
     assert_eq!(path(&Wire::OpenAI, "", Operation::ChatCompletions, "m", true), "/chat/completions");
     assert_eq!(path(&Wire::OpenAI, "/", Operation::Messages, "m", true), "/messages");

@@ -236,10 +236,8 @@ proptest! {
         prop_assert!(plan.refused.iter().all(|refusal| !refusal.reasons.is_empty()));
         let out: usize = snapshot.routes.iter().flat_map(|route| &route.tiers).map(|tier| tier.refused.len()).sum();
         let all = snapshot.candidates().count() + out;
-        if said.allow_fallbacks || !said.order.is_empty() {
-            prop_assert_eq!(tried.len() + plan.refused.len(), all);
-        } else {
-            prop_assert!(tried.len() + plan.refused.len() <= all);
+        prop_assert_eq!(tried.len() + plan.refused.len(), all);
+        if !said.allow_fallbacks && said.order.is_empty() {
             for stage in 0..2 {
                 prop_assert!(plan.attempts.iter().filter(|attempt| attempt.stage == stage).count() <= 1);
             }

@@ -1,6 +1,8 @@
 //! Endings of a model's name.
 
 use super::*;
+use crate::name::ModelPattern;
+use crate::wishes::{Lookup, Wishes};
 
 fn ended(name: &str) -> Ended<'_> {
     Ended::read(name, "model", &|_| false).expect("its endings agree")
@@ -107,6 +109,92 @@ fn endings_narrow_what_the_fields_say_and_never_widen_it() {
 
         assert_eq!((refused.field(), refused.code()), ("model", "invalid_request"));
     }
+}
+
+/// What a call asks of the route that answers for a name, where one has `llama3:8b`, `a@europe`, `openai/*` and more.
+fn asked(name: &str) -> Result<Option<Preferences>, Refused> {
+    asked_with(name, &Preferences::default())
+}
+
+fn asked_with(name: &str, preferences: &Preferences) -> Result<Option<Preferences>, Refused> {
+    let mut snapshot = snapshot(Vec::new(), Vec::new());
+    let models = ["llama3:floor", "llama3:8b", "a@europe", "openai/*", "@cf/*"];
+    snapshot.routes[0].models = models.map(|name| ModelPattern(name.to_owned())).to_vec();
+    let lookup = Lookup { exact: &|model| snapshot.exact(model), any: &|model| snapshot.route(model) };
+    let wishes = Wishes::find(lookup, name, preferences, &[])?;
+    Ok(wishes.map(|wishes| wishes.wishes()[0].preferences.clone()))
+}
+
+#[test]
+fn an_ending_is_not_lost_in_a_name_that_only_a_pattern_takes() {
+    for (name, told) in [
+        ("openai/gpt-4o@eu:online", "has `:online` behind its ending `@eu`"),
+        ("openai/gpt-4o@EU:free:nitro", "has `:free` behind its ending `@EU`"),
+        ("openai/gpt-4o@eu-central-1:online", "has `:online` behind its ending `@eu-central-1`"),
+        ("openai/gpt-4o@global@20241022:8b", "has `@20241022:8b` behind its ending `@global`"),
+        ("openai/gpt-4o:floor:online", "has `:online` behind its ending `:floor`"),
+        ("openai/gpt-4o@eu@sha256:ab", "has `@sha256:ab` behind its ending `@eu`"),
+        ("openai/gpt-4o@europe", "has `@europe`, which is no place that is known; behind `@` may stand eu, eea,"),
+        ("openai/gpt-4o@uk", "has `@uk`, which"),
+        ("openai/gpt-4o@uk@eu:floor", "has `@uk`, which"),
+        ("openai/gpt-4o@uk:online", "has `@uk`, which"),
+        ("openai/gpt-4o@eu-central-9", "has `@eu-central-9`, which"),
+        ("openai/gpt-4o@worldwide", "a version: default, latest, sha256, or one that begins with a digit"),
+    ] {
+        let refused = asked(name).expect_err(name);
+
+        assert_eq!((refused.field(), refused.code()), ("model", "invalid_request"), "{name}");
+        assert!(refused.to_string().contains(told), "{name}: {refused}");
+    }
+    let further = Preferences { models: vec!["openai/gpt-4o@uk".to_owned()], ..Preferences::default() };
+    assert_eq!(asked_with("llama3:8b", &further).expect_err("refused").field(), "models[0]");
+}
+
+#[test]
+fn versions_names_of_routes_and_names_that_nobody_has_are_no_lost_endings() {
+    let eu = Some(Countries::eu());
+    for (name, places) in [
+        ("openai/claude@20241022", None),
+        ("openai/claude@20241022@eu", eu),
+        ("openai/claude@default", None),
+        ("openai/claude@latest:8b@eu", eu),
+        ("openai/m@sha256:0a1b", None),
+        ("openai/llama3:8b", None),
+        ("openai/gpt-4o:online", None),
+        ("openai/gpt-4o:online@eu", eu),
+        ("openai/@cf/meta/llama-3", None),
+        ("@cf/meta/llama-3", None),
+        ("openai/m@", None),
+        ("llama3:floor", None),
+        ("llama3:8b@eu", eu),
+        ("a@europe", None),
+        ("a@europe@eu", eu),
+    ] {
+        let asked = asked(name).unwrap_or_else(|why| panic!("{name}: {why}")).expect(name);
+
+        assert_eq!(asked.places, places, "{name}");
+    }
+    for name in ["b@europe", "b@eu:online", "llama3:8b@europe", "b@uk"] {
+        assert_eq!(asked(name), Ok(None), "{name}");
+    }
+}
+
+#[test]
+fn further_models_are_named_by_the_field_that_has_them() {
+    let messages = Asked { operation: Operation::Messages, ..chat() };
+    let read = |body| read_as(messages, &body).expect("it can be read");
+    for (further, field) in [
+        (read(json!({"fallbacks": ["nobody", {"model": "openai/gpt-4o:nitro:floor"}]})), "fallbacks[1]"),
+        (read(json!({"models": ["nobody", "openai/gpt-4o:nitro:floor"]})), "models[1]"),
+    ] {
+        assert_eq!(asked_with("llama3:8b", &further).expect_err("refused").field(), field);
+    }
+    let further = read(json!({"fallbacks": ["nobody"]}));
+    let own = snapshot(Vec::new(), Vec::new()).routes.remove(0);
+    let find = |name: &str| (name == "m").then_some(&own);
+    let lookup = Lookup { exact: &find, any: &find };
+    let wishes = Wishes::find(lookup, "m", &further, &[]).expect("it can be kept to").expect("there is a route");
+    assert_eq!(wishes.left_out, ["fallbacks[0]"]);
 }
 
 proptest! {

@@ -13,7 +13,7 @@ fn with_promises(promises: Value) -> Candidate {
 fn who_asks_for_nothing_leaves_nobody_out() {
     let nothing_known = Candidate { facts: facts("nobody", json!({})), ..candidate("p", "x", None) };
 
-    assert_eq!(Preferences::default().objections(&nothing_known, &[], today()), []);
+    assert_eq!(Preferences::default().judge(&[], today()).objections(&nothing_known), []);
 }
 
 #[test]
@@ -137,8 +137,9 @@ fn our_own_server_needs_to_promise_no_more_than_a_policy_asks_of_it() {
 #[test]
 fn evidence_counts_until_its_day() {
     let asks = provider(json!({"zdr": true}));
-    let at =
-        |day: &str| asks.objections(&candidate("p", "x", None), &[policy(&[ROOT])], day.parse().expect("a day")).len();
+    let at = |day: &str| {
+        asks.judge(&[policy(&[ROOT])], day.parse().expect("a day")).objections(&candidate("p", "x", None)).len()
+    };
 
     assert_eq!(at("2026-12-31"), 0);
     assert_eq!(at("2027-01-01"), 1);
@@ -149,13 +150,58 @@ fn a_promise_counts_only_if_it_counts_for_every_policy() {
     let asks = provider(json!({"zdr": true, "data_residency": "eu"}));
     let own = candidate("p", "x", None);
     let under = |policies: &[Limits]| {
-        asks.objections(&own, policies, today()).into_iter().map(|reason| reason.code).collect::<Vec<_>>()
+        asks.judge(policies, today()).objections(&own).into_iter().map(|reason| reason.code).collect::<Vec<_>>()
     };
 
     assert_eq!(under(&[policy(&[ROOT])]), NONE);
     assert_eq!(under(&[policy(&[ROOT]), policy(&[ROOT, "a"])]), NONE);
     assert_eq!(under(&[policy(&[ROOT]), policy(&["a"])]), ["data_region", "data_policy_zdr"]);
     assert_eq!(under(&[]), ["data_region", "data_policy_zdr"]);
+}
+
+/// What a call that asks for every promise is told of a candidate whose evidence was reviewed on the 1st of October.
+fn told_under(policies: &[Limits]) -> Vec<Reason> {
+    let evidence: Vec<crate::promises::Evidence> = serde_json::from_value(json!([
+        {"name": "dpa", "kind": "SelfAttested", "source": "https://example.org", "reviewedOn": "2026-10-01"}
+    ]))
+    .expect("evidence");
+    let promises = serde_json::from_value(promises()).expect("promises");
+    let facts = Facts::new(ROOT, &promises, &evidence);
+    let asks = provider(json!({"zdr": true, "data_collection": "deny", "eu_owned": true, "data_residency": "eu"}));
+    asks.judge(policies, today()).objections(&Candidate { facts, ..candidate("p", "x", None) })
+}
+
+#[test]
+fn evidence_that_some_policy_does_not_accept_does_not_count_for_a_call_either() {
+    let all = ["data_region", "data_policy_zdr", "data_policy_training", "eu_owned"];
+    let accepts = |kinds: &[&str]| with_rules(&[ROOT], json!({"accept": kinds}));
+    let ages = |days: i32, overdue: &str| with_rules(&[ROOT], json!({"maxAgeDays": days, "onOverdue": overdue}));
+    let open = policy(&[ROOT]);
+    let sentence = "rests on evidence `dpa`, which is SelfAttested; a policy here does not accept that kind";
+    let review = |days| format!("was reviewed on 2026-10-01; a review counts for {days} days");
+    for (policies, expected) in [
+        (vec![accepts(&["SelfAttested", "Audited"]), open.clone()], vec![]),
+        (vec![accepts(&["Contractual"])], vec![sentence.to_owned()]),
+        (vec![open.clone(), accepts(&["Contractual"])], vec![sentence.to_owned()]),
+        // Two policies that say the same are told once.
+        (vec![accepts(&["Contractual"]), accepts(&["Audited"]), open.clone()], vec![sentence.to_owned()]),
+        (vec![ages(54, "Exclude"), open.clone()], vec![]),
+        (vec![ages(53, "Warn"), open.clone()], vec![]),
+        (vec![open.clone(), ages(53, "Exclude")], vec![review(53)]),
+        (vec![ages(53, "Exclude"), ages(30, "Exclude")], vec![review(53), review(30)]),
+        (vec![ages(9, "Exclude"), accepts(&["Contractual"])], vec![review(9), sentence.to_owned()]),
+    ] {
+        let reasons = told_under(&policies);
+
+        let codes: Vec<&str> = reasons.iter().map(|reason| reason.code.as_str()).collect();
+        assert_eq!(codes, if expected.is_empty() { &all[..0] } else { &all[..] }, "{policies:?}");
+        for reason in reasons {
+            let sentences: Vec<&str> = reason.message.split("; promises.").collect();
+            assert_eq!(sentences.len(), expected.len(), "{}", reason.message);
+            assert!(sentences.iter().zip(&expected).all(|(got, end)| got.ends_with(end)), "{}", reason.message);
+            assert_eq!(reason.policy, None);
+        }
+    }
 }
 
 #[test]
