@@ -31,8 +31,9 @@ use crate::pursuit::{Pursuit, Step};
 use crate::quota::Entered;
 use crate::record::Record;
 use crate::routes::Remembered;
+use crate::session::Session;
 use crate::source::Source;
-use crate::sticky::{SessionKey, Who};
+use crate::sticky::Who;
 use crate::table::Table;
 use crate::tap::Tap;
 use crate::trial::{Clock, End, Trial};
@@ -93,7 +94,7 @@ pub struct Begun {
 pub async fn run(
     call: &Call,
     (table, plan): (&Table, &Plan<'_>),
-    session: Option<SessionKey>,
+    session: Option<Session<'_>>,
     record: &mut Record,
 ) -> Result<Answered, Failure> {
     let Some(first) = plan.attempts.first() else { return Err(Failure::NoEligibleProvider(Vec::new())) };
@@ -133,7 +134,7 @@ struct Run<'a> {
     call: &'a Call,
     table: &'a Table,
     plan: &'a Plan<'a>,
-    session: Option<SessionKey>,
+    session: Option<Session<'a>>,
     remembered: &'a Remembered,
     id: &'a str,
     deadline: std::time::Instant,
@@ -342,16 +343,16 @@ impl<'a> Run<'a> {
 
     /// Who answers the session now.
     fn remember(&self, attempt: &Attempt<'_>, lane: &Lane) {
-        let Some(session) = self.session else { return };
+        let Some(Session { remembered, key }) = self.session else { return };
         let idle = Duration::from_secs(u64::try_from(attempt.route.stickiness.idle_seconds).unwrap_or(0));
         let who = Who { provider: lane.name.clone(), model: lane.model.clone() };
-        self.remembered.sticky().answered(session, who, (moment::instant(), idle));
+        remembered.sticky().answered(key, who, (moment::instant(), idle));
     }
 
     /// Whoever answered the session before may be who has failed.
     fn forget(&self) {
-        if let Some(session) = self.session {
-            self.remembered.sticky().failed(session);
+        if let Some(Session { remembered, key }) = self.session {
+            remembered.sticky().failed(key);
         }
     }
 

@@ -32,8 +32,7 @@ use crate::metadata::{CUT_OFF, Metadata, Routing};
 use crate::models;
 use crate::moment;
 use crate::record::Record;
-use crate::session;
-use crate::sticky::SessionKey;
+use crate::session::{self, Session};
 use crate::stream::AnswerBody;
 use crate::table::Table;
 
@@ -157,7 +156,7 @@ async fn call(
     };
     let first = wishes.first();
     let route = first.route;
-    let session = session::key(&call, first, table.remembered(route));
+    let session = session::of(&call, first, table.remembered(route));
     let plan = planned(table, &call, &wishes, session);
     record.is_routed(&route.name, &plan.refused);
     table.count_refused(route);
@@ -179,14 +178,12 @@ async fn call(
 }
 
 /// Who is tried for a call, and in which order.
-fn planned<'t>(table: &'t Table, call: &Call, wishes: &Wishes<'t, '_>, session: Option<SessionKey>) -> Plan<'t> {
+fn planned<'t>(table: &'t Table, call: &Call, wishes: &Wishes<'t, '_>, session: Option<Session<'_>>) -> Plan<'t> {
     let instant = moment::instant();
     let wishes = wishes.wishes();
     let reads_needs = wishes.iter().any(|wish| wish.preferences.require_parameters || table.asks_needs(wish.route));
     let needs = if reads_needs { call.needs() } else { Needs::default() };
-    let sticky = session
-        .zip(wishes.first())
-        .and_then(|(session, wish)| table.remembered(wish.route).sticky().who(session, instant).cloned());
+    let sticky = session.and_then(|Session { remembered, key }| remembered.sticky().who(key, instant).cloned());
     let sticky = sticky.as_ref().map(|who| (&who.provider, who.model.as_str()));
     let standing = |candidate: &Candidate| table.standing(candidate, (instant, call.stream));
     let mut chance = moment::chance;

@@ -10,22 +10,29 @@ use crate::call::Call;
 use crate::routes::Remembered;
 use crate::sticky::SessionKey;
 
+/// The session of a call, and where its route remembers who answers it, though another model's route may answer this call.
+#[derive(Clone, Copy)]
+pub struct Session<'s> {
+    pub(crate) remembered: &'s Remembered,
+    pub(crate) key: SessionKey,
+}
+
 /// The session of a call: the one that the app names, or what its first messages are, as the route says. The app's own order
 /// of providers is stronger than any session, where the route lets apps choose.
-pub(crate) fn key(call: &Call, wish: Wish<'_, '_>, remembered: &Remembered) -> Option<SessionKey> {
+pub(crate) fn of<'s>(call: &Call, wish: Wish<'_, '_>, remembered: &'s Remembered) -> Option<Session<'s>> {
     let Wish { route, preferences } = wish;
     if route.stickiness.by == StickBy::None || !preferences.order.is_empty() {
         return None;
     }
-    let sticky = remembered.sticky();
-    match &preferences.session {
-        Some(named) => Some(sticky.key(&("session", named.as_bytes()))),
+    let key = match &preferences.session {
+        Some(named) => remembered.sticky().key(&("session", named.as_bytes())),
         None if route.stickiness.by == StickBy::PromptPrefix => {
             let (system, first) = beginning(call)?;
-            Some(sticky.key(&("prompt", call.model.as_str(), system, first)))
+            remembered.sticky().key(&("prompt", call.model.as_str(), system, first))
         }
-        None => None,
-    }
+        None => return None,
+    };
+    Some(Session { remembered, key })
 }
 
 /// The role of a message.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use lotse_tests::client::post;
-use lotse_tests::manifests::{policy, promising};
+use lotse_tests::manifests::{object, policy, promising};
 use lotse_tests::provider::{Step, chunk, event, last_chunk, response, stream, stream_head, whole};
 use lotse_tests::{Answer, Asks, FakeProvider, Sidecar, Speaks, World};
 use serde_json::{Value, json};
@@ -315,6 +315,22 @@ async fn a_session_goes_on_with_another_when_its_provider_fails_and_stays_there(
     assert_ne!(moved.said(), first);
     assert_eq!(moved.header("x-lotse-attempts"), Some("2"), "it was asked first");
     assert_eq!(who(async || sidecar.asks(&session).await).await, BTreeSet::from([moved.said()]));
+}
+
+#[tokio::test]
+async fn a_session_stays_together_though_another_model_than_the_first_answers_it() {
+    let (a, b, c) = (FakeProvider::says("a").await, FakeProvider::says("b").await, FakeProvider::says("never").await);
+    let tiers = "- {balance: Weight, targets: [{model: m, provider: {name: a}}, {model: m, provider: {name: b}}]}";
+    let first = "namespaceSelector: {}\nmodels: [first]\ntiers: [{targets: [{model: m, provider: {name: c}}]}]";
+    let world = World::of(&[("a", &a), ("b", &b), ("c", &c)]).tiers(tiers);
+    let sidecar = Sidecar::of(&world.file("first.yaml", &object("ModelRoute", "lotse-system", "first", first))).await;
+    let mut body = json!({"model": "first", "models": ["gpt-4o"], "messages": [], "provider": {"ignore": ["c"]}});
+    let ask = async |body: &Value| sidecar.send(Sidecar::request(body)).await;
+
+    assert_eq!(who(async || ask(&body).await).await.len(), 2, "without a session");
+    body["session_id"] = json!("one");
+
+    assert_eq!(who(async || ask(&body).await).await.len(), 1);
 }
 
 #[tokio::test]
