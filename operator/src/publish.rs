@@ -192,7 +192,7 @@ impl Publisher {
     }
 
     /// Compiles for everyone who follows, and offers what has changed. `pod` gives a pod as it is now, by UID; a stream
-    /// whose pod is gone ends.
+    /// whose pod is gone or has ended ends.
     pub fn refresh(&self, manifests: &Arc<Manifests>, now: Timestamp, pod: &dyn Fn(&str) -> Option<PodRecord>) {
         let workloads: HashMap<String, Workload> = {
             let mut state = self.state();
@@ -204,7 +204,7 @@ impl Publisher {
             state.streams.retain(|_, stream| match pod(&stream.pod.uid) {
                 Some(pod) => {
                     stream.pod = pod;
-                    stream.pod.injected
+                    stream.pod.injected && stream.pod.alive
                 }
                 None => false,
             });
@@ -239,7 +239,8 @@ impl Publisher {
         }
         offers.retain(|key, _| used.contains(key));
         drop(state);
-        self.rations.retain(&|uid| pod(uid).is_some());
+        // One that has ended stays in the cluster for as long as its Job does, and holds nothing any more.
+        self.rations.retain(&|uid| pod(uid).is_some_and(|pod| pod.alive));
     }
 
     /// Begins to follow for a pod; nothing before the first `refresh`.

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use lotse_crds::delivery::{FromOperator, delivery_line};
 use lotse_crds::name::{Labels, ObjectName};
 use lotse_crds::read::read;
+use lotse_crds::usage::{Account, Usage, Used};
 
 use super::*;
+use crate::spend::Spend;
 
 fn now() -> Timestamp {
     "2026-11-24T10:00:00Z".parse().expect("a time")
@@ -200,6 +202,43 @@ fn a_pod_that_is_gone_or_changes_its_labels_is_noticed() {
     assert!(sent(&mut labelled).snapshot.policies.iter().any(|limits| limits.opens));
     let _ = gone.sent.borrow_and_update();
     assert!(gone.sent.has_changed().is_err(), "its stream is closed");
+}
+
+const LIMITED: &str = "spec: {limits: {concurrentRequests: 10}, models: [m], namespaceSelector";
+
+/// What is held of paris, which takes ten calls at once, by a sidecar that says what it was told last.
+fn share(harbour: &Harbour, following: &Following) -> Option<u32> {
+    let rations = &harbour.publisher.rations;
+    let held = |uid: &str| Some(rations.held(uid).shares.first()?.share);
+    let uid = harbour.publisher.state().streams[&following.id].pod.uid.clone();
+    let account = Account::Route(ObjectName::new("root", "chat"));
+    let (holds, refused) = (held(&uid), lotse_crds::usage::Refused::default());
+    let used = Used { account, begun: 0, tokens: 0, concurrent: 0, refused, holds };
+    rations.usage(following.id, &Usage { milliseconds: 1000, heard: u64::MAX, used: vec![used] });
+    rations.settle(now());
+    held(&uid)?.concurrent_requests
+}
+
+fn limited() -> Harbour {
+    let harbour = Harbour::new(&WORLD.replace("spec: {models: [m], namespaceSelector", LIMITED));
+    harbour.publisher.rations.opens(Spend::default(), now());
+    harbour
+}
+
+#[test]
+fn a_pod_that_has_ended_leaves_its_share_to_the_others_though_it_is_still_there() {
+    let mut harbour = limited();
+    let (mut ended, goes_on) = (harbour.follow(0), harbour.follow(1));
+    assert_eq!((share(&harbour, &ended), share(&harbour, &goes_on)), (Some(9), None));
+    assert_eq!((share(&harbour, &ended), share(&harbour, &goes_on)), (Some(5), Some(5)));
+
+    harbour.pods[0].alive = false;
+    harbour.refresh(&WORLD.replace("spec: {models: [m], namespaceSelector", LIMITED));
+    let _ = ended.sent.borrow_and_update();
+    assert!(ended.sent.has_changed().is_err(), "its stream is closed");
+    drop(ended);
+
+    assert_eq!(share(&harbour, &goes_on), Some(10));
 }
 
 #[test]
