@@ -64,7 +64,7 @@ struct Part {
     granted: Option<u32>,
     /// In which round that was.
     round: u64,
-    /// The most that it may be holding, as long as it has not said that it has heard of that round.
+    /// The most that it may be holding, as long as it has not said that it has heard of that round; and calls that go on.
     most: Option<u32>,
 }
 
@@ -96,10 +96,15 @@ impl Pool {
         holder.unknown = None;
         holder.learn(used, milliseconds);
         for (part, limit) in holder.parts.iter_mut().zip(LimitName::ALL) {
+            // What was begun under a larger share goes on when the pod has heard of a smaller one.
+            let goes_on = match limit {
+                LimitName::ConcurrentRequests => u32::try_from(used.concurrent).unwrap_or(u32::MAX),
+                LimitName::RequestsPerMinute | LimitName::TokensPerMinute => 0,
+            };
             if is_first {
-                part.learn(used.holds.and_then(|holds| holds.get(limit)));
+                part.learn(used.holds.and_then(|holds| holds.get(limit)), goes_on);
             } else if heard >= part.round {
-                part.most = part.granted;
+                part.most = part.granted.map(|granted| granted.max(goes_on));
             }
         }
     }
@@ -158,7 +163,7 @@ impl Pool {
         let pods = u32::try_from(self.holders.len()).unwrap_or(u32::MAX).max(1);
         let counts = |holder: &Holder| {
             let unknown = holder.unknown.map_or(untold, |_| (limit / pods).max(1));
-            holder.parts[at].counts().unwrap_or(unknown)
+            holder.parts[at].counts().unwrap_or(unknown).min(limit)
         };
         let is_here = |holder: &&Holder| holder.presence == Presence::Here;
         let away: u64 =
@@ -220,12 +225,12 @@ impl Holder {
 
 impl Part {
     /// Learns what the pod holds when it begins to follow. One that holds nothing is another container than before; what one
-    /// was told before and has not heard is told again.
-    fn learn(&mut self, holds: Option<u32>) {
+    /// was told before and has not heard is told again. So many of its calls go on.
+    fn learn(&mut self, holds: Option<u32>, goes_on: u32) {
         match (holds, self.granted) {
             (None, _) => (self.granted, self.most) = (None, None),
-            (Some(_), None) => (self.granted, self.most) = (holds, holds),
-            (Some(_), Some(_)) => self.most = holds.max(self.granted),
+            (Some(held), None) => (self.granted, self.most) = (holds, Some(held.max(goes_on))),
+            (Some(held), Some(granted)) => self.most = Some(held.max(granted).max(goes_on)),
         }
     }
 

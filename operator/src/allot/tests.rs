@@ -205,6 +205,37 @@ fn what_a_pod_says_before_it_has_heard_of_its_share_frees_nothing() {
 }
 
 #[test]
+fn calls_that_go_on_count_until_they_end_though_the_pod_has_heard_of_a_smaller_share() {
+    let now = start();
+    let limits = CallLimits { concurrent_requests: Some(10), ..CallLimits::default() };
+    let told = |pool: &Pool, name: &str| pool.share(name)?.concurrent_requests;
+    let holding = |share| Some(Share { concurrent_requests: Some(share), ..Share::default() });
+    let says = |concurrent, holds| Used { concurrent, ..used(0, holds) };
+    let mut pool = pool(&["a"]);
+    pool.settle(&limits, (1, 0), now);
+    assert_eq!(told(&pool, "a"), Some(10));
+
+    pool.reports("a", &says(10, holding(10)), (1000, 1));
+    pool.begins(&pod("b"));
+    pool.reports("b", &Used { refused: Refused { concurrent: 10, ..Refused::default() }, ..says(0, None) }, (1000, 0));
+    for round in 2..5 {
+        pool.settle(&limits, (round, 0), now);
+        pool.reports("a", &says(10, told(&pool, "a").and_then(holding)), (1000, round));
+    }
+    assert_eq!(told(&pool, "b"), None, "ten are under way");
+
+    // It is so on another stream, too.
+    pool.is_cut_off("a", now);
+    pool.begins(&pod("a"));
+    pool.reports("a", &says(8, holding(5)), (1000, 0));
+    pool.settle(&limits, (5, 0), now);
+    assert_eq!(told(&pool, "b"), Some(2));
+    pool.reports("a", &says(3, holding(5)), (1000, 5));
+    pool.settle(&limits, (6, 0), now);
+    assert_eq!(told(&pool, "b"), Some(5));
+}
+
+#[test]
 fn a_container_that_begins_anew_has_forgotten_what_it_was_told() {
     let (mut pool, now) = (pool(&["a", "b"]), start());
     pool.settle(&requests(100), (1, 0), now);
