@@ -96,6 +96,7 @@ impl Rations {
     pub fn begins(&self, stream: u64, pod: &PodRecord, scope: &Arc<Scope>) -> Words {
         let (mut follower, words) = Follower::new(pod, scope);
         let mut state = self.state();
+        state.keeps_only(&follower.namespace, &follower.pod, scope);
         for (account, limits) in &scope.accounts {
             state.pool(&follower.namespace, account, *limits).begins(&follower.pod);
         }
@@ -109,15 +110,18 @@ impl Rations {
         words
     }
 
+    /// A sidecar that follows does not know these words. It obeys nothing that is limited, and holds nothing.
+    pub fn begins_without(&self, pod: &PodRecord) {
+        self.state().keeps_only(&pod.workload.namespace, &pod.uid, &Scope::default());
+    }
+
     /// A sidecar that follows obeys another snapshot from now on.
     pub fn obeys(&self, stream: u64, scope: &Arc<Scope>) {
         let mut state = self.state();
         let Some(follower) = state.followers.get_mut(&stream) else { return };
         let before = std::mem::replace(&mut follower.scope, scope.clone());
         let (uid, namespace) = (follower.pod.clone(), follower.namespace.clone());
-        for account in before.accounts.keys().filter(|account| !scope.accounts.contains_key(*account)) {
-            state.loses(&namespace, account, &uid);
-        }
+        state.keeps_only(&namespace, &uid, scope);
         for (account, limits) in &scope.accounts {
             let pool = state.pool(&namespace, account, *limits);
             if !before.accounts.contains_key(account) {
@@ -279,9 +283,12 @@ impl State {
         pool
     }
 
-    fn loses(&mut self, namespace: &str, account: &Account, pod: &str) {
-        if let Some((_, pool)) = self.pools.get_mut(namespace).and_then(|accounts| accounts.get_mut(account)) {
-            pool.loses(pod);
+    /// A pod holds nothing of what is not in its scope.
+    fn keeps_only(&mut self, namespace: &str, pod: &str, scope: &Scope) {
+        for (account, (_, pool)) in self.pools.get_mut(namespace).into_iter().flatten() {
+            if !scope.has(account) {
+                pool.loses(pod);
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lotse_crds::delivery::{FromOperator, delivery_line};
 use lotse_crds::name::{Labels, ObjectName};
 use lotse_crds::read::read;
+use lotse_crds::restriction;
 use lotse_crds::usage::{Account, Usage, Used};
 
 use super::*;
@@ -82,6 +83,10 @@ impl Harbour {
     fn refresh(&self, yaml: &str) {
         let find = |uid: &str| self.pods.iter().find(|pod| pod.uid == uid).cloned();
         self.publisher.refresh(&manifests(yaml), now(), &find);
+    }
+
+    fn manifests(&self) -> Arc<Manifests> {
+        self.publisher.state().manifests.clone().expect("it has compiled").0
     }
 
     fn follow(&self, at: usize) -> Following {
@@ -239,6 +244,22 @@ fn a_pod_that_has_ended_leaves_its_share_to_the_others_though_it_is_still_there(
     drop(ended);
 
     assert_eq!(share(&harbour, &goes_on), Some(10));
+}
+
+#[test]
+fn a_sidecar_that_gets_no_candidate_holds_nothing_of_a_limit() {
+    for knows_the_words in [true, false] {
+        let harbour = limited();
+        harbour.publisher.expects(&harbour.manifests(), now(), &harbour.pods[..2]);
+        let goes_on = harbour.follow(1);
+        assert_eq!(share(&harbour, &goes_on), None, "it is not known what the other holds");
+        let mut old = Hello { version: "0.0.9".to_owned(), ..hello() };
+        old.restrictions.retain(|name| if knows_the_words { name != "staleness" } else { name != RESTRICTION });
+
+        let _old = harbour.publisher.follow(harbour.pods[0].clone(), old).expect("it has compiled");
+
+        assert_eq!(share(&harbour, &goes_on), Some(10), "{knows_the_words}");
+    }
 }
 
 #[test]
