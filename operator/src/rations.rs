@@ -15,7 +15,7 @@ use lotse_crds::quota::{Budget, CallLimits};
 use lotse_crds::residency::utc_day;
 use lotse_crds::usage::{Account, Health, MOST_ENTRIES, Spent, Usage};
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 mod follower;
 
@@ -32,6 +32,8 @@ pub use follower::{Held, Scope, Words};
 const PERIOD: Duration = Duration::from_secs(1);
 /// How long hints are gathered before they are passed on.
 const GATHER: Duration = Duration::from_millis(50);
+/// How long they wait after others were passed on: in an outage everybody has something to say.
+const DISTANCE: Duration = Duration::from_millis(250);
 
 /// The accounts of one namespace, with the limits that hold.
 type Pools = BTreeMap<Account, (CallLimits, Pool)>;
@@ -104,7 +106,7 @@ impl Rations {
         state.latest.insert(follower.pod.clone(), stream);
         if state.spend.is_some() {
             // It is told of health at once, whatever there is: that is what makes it speak.
-            follower.tell_health(&state.hints, Instant::now().into_std());
+            follower.tell_health(&mut state.hints, Instant::now().into_std());
         }
         state.followers.insert(stream, follower);
         words
@@ -298,12 +300,15 @@ pub async fn run(publisher: Arc<Publisher>, now: fn() -> Timestamp) {
     let rations = &publisher.rations;
     let mut seconds = tokio::time::interval(PERIOD);
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut earliest = Instant::now();
+    let mut due: Option<Instant> = None;
     loop {
         tokio::select! {
             _ = seconds.tick() => rations.settle(now()),
-            () = rations.hinted.notified() => {
-                tokio::time::sleep(GATHER).await;
+            () = rations.hinted.notified() => due = due.or(Some(earliest.max(Instant::now() + GATHER))),
+            () = sleep_until(due.unwrap_or(earliest)), if due.is_some() => {
                 rations.spread();
+                (due, earliest) = (None, Instant::now() + DISTANCE);
             }
         }
     }

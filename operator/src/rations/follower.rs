@@ -14,7 +14,7 @@ use lotse_crds::usage::{Account, AccountShare, Counted, Health, RouteSpending, S
 use tokio::sync::watch;
 
 use super::Pools;
-use crate::hints::{Hints, Name, Until, ailments};
+use crate::hints::{Hints, Name, Until, ailments, is_no_news};
 use crate::pods::PodRecord;
 use crate::spend::{Spend, Sums};
 
@@ -125,9 +125,9 @@ impl Follower {
         }
     }
 
-    pub(super) fn tell_health(&mut self, hints: &Hints, now: Instant) {
+    pub(super) fn tell_health(&mut self, hints: &mut Hints, now: Instant) {
         let told = hints.told(&self.pod, &self.scope.candidates);
-        if self.health.as_ref() != Some(&told) {
+        if !self.health.as_ref().is_some_and(|before| is_no_news(&told, before)) {
             self.says(HEALTH, &FromOperator::Health(Health { ailments: ailments(&told, now) }));
             self.health = Some(told);
         }

@@ -1,6 +1,7 @@
 //! Tests of rations: who is told what, and when, and what a sidecar may say.
 
 use std::collections::BTreeSet;
+use std::future::pending;
 
 use futures::FutureExt as _;
 use lotse_crds::name::{Labels, Workload};
@@ -278,4 +279,44 @@ fn another_snapshot_brings_its_own_limits() {
 
     assert_eq!(heard(&mut words), [json!({"shares": {"shares": []}})]);
     assert_eq!(rations.held("a-1"), Held::default());
+}
+
+/// When a sidecar is told of health, in milliseconds from now.
+async fn told_at(mut words: Words) -> Vec<u128> {
+    let began = Instant::now();
+    let mut times = Vec::new();
+    while times.len() < 3 {
+        let line = words.next().await;
+        if String::from_utf8_lossy(&line).contains("health") {
+            times.push(began.elapsed().as_millis());
+        }
+    }
+    times
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_is_passed_on_at_once_and_those_that_follow_it_together() {
+    let publisher = Arc::new(Publisher::new(1));
+    let rations = &publisher.rations;
+    rations.opens(Spend::default(), now());
+    let _reporter = rations.begins(1, &pod("a", "1"), &scope());
+    let mut other = rations.begins(2, &pod("b", "1"), &scope());
+    drop(heard(&mut other));
+    let reports = async {
+        for end in (10_000..60_000).step_by(2000) {
+            rations.health(1, &outage(end));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        pending::<()>().await;
+    };
+
+    let times = tokio::select! {
+        times = told_at(other) => times,
+        () = run(publisher.clone(), now) => unreachable!("it runs on"),
+        () = reports => unreachable!("it waits"),
+    };
+
+    assert_eq!(times[0], 50);
+    assert_eq!(times[1], 300);
+    assert!(times[2] >= 550, "{times:?}");
 }
