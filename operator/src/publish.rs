@@ -101,7 +101,7 @@ pub struct Following {
     publisher: Arc<Publisher>,
     /// The stream, as `rations` knows it.
     pub id: u64,
-    /// What to send; closed when the pod is gone or leadership has ended.
+    /// What to send; closed when the pod is gone or follows anew, or leadership has ended.
     pub sent: watch::Receiver<Sent>,
     /// What else to say; nothing to a sidecar that would break off on it.
     pub words: Words,
@@ -201,6 +201,8 @@ impl Publisher {
             self.rations.begins_without(&pod);
             Words::none()
         };
+        // A pod has one sidecar, which has left its earlier streams behind.
+        state.streams.retain(|_, stream| stream.pod.uid != pod.uid);
         state.streams.insert(id, Stream { pod, hello, offer, sent, acked: None, why });
         drop(state);
         self.acks.send_replace(());

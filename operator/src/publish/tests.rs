@@ -279,6 +279,20 @@ fn a_sidecar_that_can_not_execute_a_restriction_gets_no_candidate_and_says_why()
 }
 
 #[test]
+fn a_pod_that_follows_anew_has_left_its_earlier_streams() {
+    let harbour = Harbour::new(WORLD);
+    let (mut left, mut other) = (harbour.follow(0), harbour.follow(1));
+    let _ = (left.sent.borrow_and_update(), other.sent.borrow_and_update());
+
+    let again = harbour.follow(0);
+
+    assert!(left.sent.has_changed().is_err(), "its stream is closed");
+    assert!(other.sent.has_changed().is_ok() && again.sent.has_changed().is_ok());
+    drop(left);
+    assert_eq!(harbour.standing(), [Standing::Behind; 2]);
+}
+
+#[test]
 fn when_leadership_ends_all_streams_do() {
     let harbour = Harbour::new(WORLD);
     let mut following = harbour.follow(0);
