@@ -189,6 +189,20 @@ fn a_stream_speaks_for_one_run() {
 }
 
 #[test]
+fn what_is_spent_where_there_is_no_budget_is_not_kept_and_yet_done_with() {
+    let rations = open();
+    let scope = Scope { budgets: BTreeMap::new(), ..Scope::default() };
+    let mut words = rations.begins(1, &pod("a", "1"), &Arc::new(scope));
+
+    rations.spent(1, &spent(3, "chat", 5));
+    rations.settle(now());
+
+    let told = heard(&mut words).into_iter().find_map(|word| word.get("spending").cloned());
+    assert_eq!(told.expect("it is told")["counted"], json!({"run": 7, "heard": 3, "kept": 3}));
+    assert_eq!(rations.to_keep(), None);
+}
+
+#[test]
 fn a_budget_that_is_spent_is_told_to_people_once() {
     let rations = open();
     let _words = rations.begins(1, &pod("a", "1"), &scope());
