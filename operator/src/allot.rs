@@ -37,6 +37,8 @@ struct Holder {
     presence: Presence,
     /// Since when it is known that there is such a pod, but not what it holds: it may have been told by another leader.
     unknown: Option<Instant>,
+    /// It follows and never says what it uses.
+    is_silent: bool,
     tokens_per_call: f64,
     /// As [`LimitName::ALL`] has them.
     parts: [Part; 3],
@@ -47,8 +49,8 @@ struct Holder {
 enum Presence {
     /// It was there when this leader began, and has not come since.
     Away,
-    /// It follows, and has not said what it holds.
-    Begun,
+    /// It follows, and has not said what it holds; when shares were first settled since then.
+    Begun(Option<Instant>),
     /// It follows and says what it uses.
     Here,
     /// It followed until then.
@@ -64,7 +66,7 @@ struct Part {
     granted: Option<u32>,
     /// In which round that was.
     round: u64,
-    /// The most that it may be holding, as long as it has not said that it has heard of that round.
+    /// The most that it may be holding, as long as it has not said that it has heard of that round; and calls that go on.
     most: Option<u32>,
 }
 
@@ -85,21 +87,27 @@ impl Pool {
 
     /// A pod begins to follow.
     pub fn begins(&mut self, pod: &Arc<str>) {
-        let holder = self.holders.entry(pod.clone()).or_insert_with(|| Holder::new(Presence::Begun, None));
-        holder.presence = Presence::Begun;
+        let holder = self.holders.entry(pod.clone()).or_insert_with(|| Holder::new(Presence::Begun(None), None));
+        holder.presence = Presence::Begun(None);
     }
 
     /// A pod says what it has used, in so many milliseconds, and what it holds, having heard of a round.
     pub fn reports(&mut self, pod: &str, used: &Used, (milliseconds, heard): (u64, u64)) {
         let Some(holder) = self.holders.get_mut(pod) else { return };
         let is_first = std::mem::replace(&mut holder.presence, Presence::Here) != Presence::Here;
+        holder.is_silent = false;
         holder.unknown = None;
         holder.learn(used, milliseconds);
         for (part, limit) in holder.parts.iter_mut().zip(LimitName::ALL) {
+            // What was begun under a larger share goes on when the pod has heard of a smaller one.
+            let goes_on = match limit {
+                LimitName::ConcurrentRequests => u32::try_from(used.concurrent).unwrap_or(u32::MAX),
+                LimitName::RequestsPerMinute | LimitName::TokensPerMinute => 0,
+            };
             if is_first {
-                part.learn(used.holds.and_then(|holds| holds.get(limit)));
+                part.learn(used.holds.and_then(|holds| holds.get(limit)), goes_on);
             } else if heard >= part.round {
-                part.most = part.granted;
+                part.most = part.granted.map(|granted| granted.max(goes_on));
             }
         }
     }
@@ -140,8 +148,14 @@ impl Pool {
         self.holders.retain(|_, holder| match holder.presence {
             Presence::Away => holder.unknown.is_some_and(|since| lasts(since, CUT_OFF)),
             Presence::CutOff(since) => lasts(since, CUT_OFF),
-            Presence::Begun | Presence::Here => true,
+            Presence::Begun(_) | Presence::Here => true,
         });
+        for holder in self.holders.values_mut() {
+            if let Presence::Begun(since) = &mut holder.presence {
+                // Whoever is limited says so within seconds: this one is not.
+                holder.is_silent = !lasts(*since.get_or_insert(now), LEARNING);
+            }
+        }
         let is_awaited = |holder: &Holder| holder.unknown.is_some_and(|since| lasts(since, LEARNING));
         let may_raise = !self.holders.values().any(is_awaited);
         let untold = Share::untold(limits);
@@ -153,16 +167,28 @@ impl Pool {
         }
     }
 
+    /// What those who can't be told hold of one limit. Those of whom it is not known hold an even part each, and together no
+    /// more than the others leave: whoever led before granted no more than there is.
+    fn away(&self, (at, limit, untold): (usize, u32, u32)) -> u64 {
+        let pods = u32::try_from(self.holders.len()).unwrap_or(u32::MAX).max(1);
+        let (mut known, mut away, mut unknown) = (0u64, 0u64, 0u64);
+        for holder in self.holders.values() {
+            let counts = holder.parts[at].counts().map(|counts| u64::from(counts.min(limit)));
+            match (counts, holder.presence, holder.unknown) {
+                (counts, Presence::Here, _) => known += counts.unwrap_or(untold.into()),
+                (Some(counts), ..) => away += counts,
+                (None, _, Some(_)) => unknown += u64::from((limit / pods).max(1)),
+                (None, _, None) if holder.is_silent => {}
+                (None, _, None) => away += u64::from(untold),
+            }
+        }
+        away + unknown.min(u64::from(limit).saturating_sub(known + away))
+    }
+
     /// Shares one limit out: lowers at once, and raises by what is free.
     fn settle_one(&mut self, (at, limit, untold): (usize, u32, u32), (round, turn): (u64, u64), may_raise: bool) {
-        let pods = u32::try_from(self.holders.len()).unwrap_or(u32::MAX).max(1);
-        let counts = |holder: &Holder| {
-            let unknown = holder.unknown.map_or(untold, |_| (limit / pods).max(1));
-            holder.parts[at].counts().unwrap_or(unknown)
-        };
         let is_here = |holder: &&Holder| holder.presence == Presence::Here;
-        let away: u64 =
-            self.holders.values().filter(|holder| !is_here(holder)).map(|holder| u64::from(counts(holder))).sum();
+        let away = self.away((at, limit, untold));
         let rest = u32::try_from(u64::from(limit).saturating_sub(away)).unwrap_or(0);
         let claims: Vec<Claim> = self.holders.values().filter(is_here).map(|holder| holder.parts[at].claim()).collect();
         let targets = divide(rest, &claims, turn);
@@ -198,7 +224,7 @@ impl Pool {
 
 impl Holder {
     fn new(presence: Presence, unknown: Option<Instant>) -> Self {
-        Self { presence, unknown, tokens_per_call: GUESS, parts: [Part::default(); 3] }
+        Self { presence, unknown, is_silent: false, tokens_per_call: GUESS, parts: [Part::default(); 3] }
     }
 
     /// Learns what the pod would use.
@@ -220,12 +246,12 @@ impl Holder {
 
 impl Part {
     /// Learns what the pod holds when it begins to follow. One that holds nothing is another container than before; what one
-    /// was told before and has not heard is told again.
-    fn learn(&mut self, holds: Option<u32>) {
+    /// was told before and has not heard is told again. So many of its calls go on.
+    fn learn(&mut self, holds: Option<u32>, goes_on: u32) {
         match (holds, self.granted) {
             (None, _) => (self.granted, self.most) = (None, None),
-            (Some(_), None) => (self.granted, self.most) = (holds, holds),
-            (Some(_), Some(_)) => self.most = holds.max(self.granted),
+            (Some(held), None) => (self.granted, self.most) = (holds, Some(held.max(goes_on))),
+            (Some(held), Some(granted)) => self.most = Some(held.max(granted).max(goes_on)),
         }
     }
 

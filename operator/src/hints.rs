@@ -19,9 +19,34 @@ const LONGEST_WAIT: Duration = Duration::from_mins(10);
 /// A model at a provider.
 pub type Name = (ObjectName, String);
 
-/// What sidecars say, by model at provider and by pod.
+/// By how much an end must move to be news. Each word says what is left at its own time, so that no two ends are the same.
+const NEWS: Duration = Duration::from_secs(1);
+
+/// What sidecars say, by model at provider.
 #[derive(Debug, Default)]
-pub struct Hints(BTreeMap<Name, BTreeMap<Arc<str>, Until>>);
+pub struct Hints(BTreeMap<Name, Model>);
+
+/// What sidecars say of one model at a provider.
+#[derive(Debug, Default)]
+struct Model {
+    by_pod: BTreeMap<Arc<str>, Until>,
+    /// What follows from that for all who are told; nothing when a word has come since.
+    last: Option<Last>,
+}
+
+/// The last ends, so that nobody's need be looked for among thousands.
+#[derive(Debug, Default)]
+struct Last {
+    outage: Ends,
+    limited: Ends,
+}
+
+/// The last end and whose word it is, and the last of the others'.
+#[derive(Debug, Default)]
+struct Ends {
+    last: Option<(Instant, Arc<str>)>,
+    others: Option<Instant>,
+}
 
 /// What ails a model at a provider, and until when that is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,42 +71,102 @@ impl Hints {
                 outage: until(ailment.outage_milliseconds, LONGEST_OUTAGE),
                 limited: until(ailment.limited_milliseconds, LONGEST_WAIT),
             };
-            let by_pod = self.0.entry(name).or_default();
-            let before = if said == Until::default() { by_pod.remove(pod) } else { by_pod.insert(pod.clone(), said) };
-            is_news |= before.unwrap_or_default() != said;
+            is_news |= self.0.entry(name).or_default().hear(pod, said);
         }
         is_news
     }
 
     /// A pod begins to follow anew, and will say again what it has to say.
     pub fn forget(&mut self, pod: &str) {
-        for by_pod in self.0.values_mut() {
-            by_pod.remove(pod);
+        for model in self.0.values_mut() {
+            if model.by_pod.remove(pod).is_some() {
+                model.last = None;
+            }
         }
     }
 
     /// Drops what has run out by `now`.
     pub fn expire(&mut self, now: Instant) {
-        self.0.retain(|_, by_pod| {
-            by_pod.retain(|_, until| until.outage.max(until.limited) > Some(now));
-            !by_pod.is_empty()
+        self.0.retain(|_, model| {
+            let before = model.by_pod.len();
+            model.by_pod.retain(|_, until| until.outage.max(until.limited) > Some(now));
+            if model.by_pod.len() != before {
+                model.last = None;
+            }
+            !model.by_pod.is_empty()
         });
     }
 
     /// What others than `pod` say of models that it may call. Of several the latest end counts.
-    pub fn told(&self, pod: &str, may: &BTreeSet<Name>) -> BTreeMap<Name, Until> {
-        let of = |by_pod: &BTreeMap<Arc<str>, Until>| {
-            let others = by_pod.iter().filter(|(reporter, _)| ***reporter != *pod).map(|(_, until)| *until);
-            others.fold(Until::default(), |one, another| Until {
-                outage: one.outage.max(another.outage),
-                limited: one.limited.max(another.limited),
-            })
-        };
-        let relevant = self.0.iter().filter(|(name, _)| may.contains(*name));
+    pub fn told(&mut self, pod: &str, may: &BTreeSet<Name>) -> BTreeMap<Name, Until> {
+        let relevant = self.0.iter_mut().filter(|(name, _)| may.contains(*name));
         let told =
-            relevant.map(|(name, by_pod)| (name.clone(), of(by_pod))).filter(|(_, until)| *until != Until::default());
-        told.take(MOST_AILMENTS).collect()
+            relevant.map(|(name, model)| (name, model.told(pod))).filter(|(_, until)| *until != Until::default());
+        told.take(MOST_AILMENTS).map(|(name, until)| (name.clone(), until)).collect()
     }
+}
+
+impl Model {
+    /// A pod says how it fares. Says whether that is news; what is none leaves the word before as it is.
+    fn hear(&mut self, pod: &Arc<str>, said: Until) -> bool {
+        let before = self.by_pod.get(pod).copied().unwrap_or_default();
+        if said.is_like(&before) {
+            return false;
+        }
+        if said == Until::default() {
+            self.by_pod.remove(pod);
+        } else {
+            self.by_pod.insert(pod.clone(), said);
+        }
+        self.last = None;
+        true
+    }
+
+    fn told(&mut self, pod: &str) -> Until {
+        let by_pod = &self.by_pod;
+        let last = self.last.get_or_insert_with(|| Last {
+            outage: Ends::of(by_pod, |until| until.outage),
+            limited: Ends::of(by_pod, |until| until.limited),
+        });
+        Until { outage: last.outage.told(pod), limited: last.limited.told(pod) }
+    }
+}
+
+impl Ends {
+    fn of(by_pod: &BTreeMap<Arc<str>, Until>, end: fn(&Until) -> Option<Instant>) -> Self {
+        let mut ends = Self::default();
+        for (pod, at) in by_pod.iter().filter_map(|(pod, until)| Some((pod, end(until)?))) {
+            match &ends.last {
+                Some((last, _)) if *last >= at => ends.others = ends.others.max(Some(at)),
+                last => {
+                    ends.others = last.as_ref().map(|(last, _)| *last);
+                    ends.last = Some((at, pod.clone()));
+                }
+            }
+        }
+        ends
+    }
+
+    fn told(&self, pod: &str) -> Option<Instant> {
+        self.last.as_ref().and_then(|(at, own)| if **own == *pod { self.others } else { Some(*at) })
+    }
+}
+
+impl Until {
+    /// Whether another says the same, or nearly.
+    fn is_like(&self, other: &Self) -> bool {
+        let alike = |one: Option<Instant>, another: Option<Instant>| match (one, another) {
+            (Some(one), Some(another)) => one.max(another) - one.min(another) < NEWS,
+            (one, another) => one == another,
+        };
+        alike(self.outage, other.outage) && alike(self.limited, other.limited)
+    }
+}
+
+/// Whether what is told is nearly what was told before.
+pub fn is_no_news(told: &BTreeMap<Name, Until>, before: &BTreeMap<Name, Until>) -> bool {
+    told.len() == before.len()
+        && told.iter().zip(before).all(|(told, before)| told.0 == before.0 && told.1.is_like(before.1))
 }
 
 /// What a sidecar is told, as what is left of it at `now`.
@@ -133,7 +218,7 @@ mod tests {
 
         assert!(hints.hear(&pod("a"), (&[ailment("paris", 30_000, 0)], &may()), now));
 
-        let told = |pod, may: &BTreeSet<Name>| ailments(&hints.told(pod, may), now + SECOND);
+        let mut told = |pod, may: &BTreeSet<Name>| ailments(&hints.told(pod, may), now + SECOND);
         assert_eq!(told("b", &may()), [ailment("paris", 29_000, 0)]);
         assert_eq!(told("a", &may()), []);
         assert_eq!(told("b", &[name("lyon")].into()), []);
@@ -181,5 +266,38 @@ mod tests {
         hints.forget("a");
 
         assert!(hints.told("b", &may()).is_empty());
+    }
+
+    #[test]
+    fn the_last_end_is_told_to_all_but_whoever_said_it_who_hears_the_last_of_the_others() {
+        let (mut hints, now) = (Hints::default(), start());
+        for (name, milliseconds) in [("a", 20_000), ("b", 40_000), ("c", 30_000), ("d", 10_000)] {
+            hints.hear(&pod(name), (&[ailment("paris", milliseconds, 0)], &may()), now);
+        }
+
+        let mut told = |pod| ailments(&hints.told(pod, &may()), now)[0].outage_milliseconds;
+        assert_eq!(["a", "b", "c", "z"].map(&mut told), [40_000, 30_000, 40_000, 40_000]);
+        hints.hear(&pod("b"), (&[ailment("paris", 0, 0)], &may()), now);
+        hints.forget("c");
+        assert_eq!(ailments(&hints.told("z", &may()), now), [ailment("paris", 20_000, 0)]);
+        hints.expire(now + 20 * SECOND);
+        assert!(hints.told("z", &may()).is_empty());
+    }
+
+    #[test]
+    fn an_end_that_moves_by_less_than_a_second_is_no_news_however_often() {
+        let (mut hints, now) = (Hints::default(), start());
+        let tenth = SECOND / 10;
+        assert!(hints.hear(&pod("a"), (&[ailment("paris", 30_000, 0)], &may()), now));
+        let before = hints.told("b", &may());
+
+        let news: Vec<bool> = (1..=20)
+            .map(|at| hints.hear(&pod("a"), (&[ailment("paris", 30_000, 0)], &may()), now + at * tenth))
+            .collect();
+
+        assert_eq!(news.iter().filter(|is_news| **is_news).count(), 2, "it moves by two seconds: {news:?}");
+        assert!(!is_no_news(&hints.told("b", &may()), &before));
+        assert!(is_no_news(&before, &before) && !is_no_news(&before, &BTreeMap::new()));
+        assert!(hints.hear(&pod("a"), (&[ailment("paris", 30_000, 1)], &may()), now + 2 * SECOND));
     }
 }

@@ -9,35 +9,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use lotse_crds::compile::{Compiled, compile};
-use lotse_crds::delivery::{Ack, Epoch, Hello, Outcome, delivery_content};
-use lotse_crds::finding::Finding;
+use lotse_crds::compile::compile;
+use lotse_crds::delivery::{Ack, Epoch, Hello, Outcome};
 use lotse_crds::manifests::Manifests;
 use lotse_crds::name::{ObjectName, Workload};
-use lotse_crds::restriction;
-use lotse_crds::secret::Secret;
-use lotse_crds::snapshot::{Keys, Reason, Refused, Revision, Snapshot};
+use lotse_crds::snapshot::Revision;
 use lotse_crds::usage::RESTRICTION;
 use tokio::sync::watch;
 
-use crate::pods::PodRecord;
-use crate::rations::{Rations, Scope, Words};
+mod offer;
 
-/// What the sidecars of one workload must obey.
-pub struct Offer {
-    /// The snapshot.
-    pub snapshot: Snapshot,
-    /// Its content hash.
-    pub revision: Revision,
-    /// What there is to say about the objects that concern it.
-    pub findings: Vec<Finding>,
-    /// What of it is rationed.
-    pub scope: Arc<Scope>,
-    /// What a sidecar must be able to execute.
-    required: BTreeSet<&'static str>,
-    keys: Keys,
-    content: Bytes,
-}
+use crate::pods::PodRecord;
+use crate::rations::{Rations, Words};
+pub use offer::Offer;
 
 /// What one sidecar is sent: an offer, at its place in the order.
 #[derive(Clone)]
@@ -117,60 +101,10 @@ pub struct Following {
     publisher: Arc<Publisher>,
     /// The stream, as `rations` knows it.
     pub id: u64,
-    /// What to send; closed when the pod is gone or leadership has ended.
+    /// What to send; closed when the pod is gone or follows anew, or leadership has ended.
     pub sent: watch::Receiver<Sent>,
     /// What else to say; nothing to a sidecar that would break off on it.
     pub words: Words,
-}
-
-impl Offer {
-    fn new(compiled: Compiled) -> Self {
-        let Compiled { snapshot, keys, findings } = compiled;
-        Self {
-            revision: snapshot.revision(),
-            scope: Arc::new(Scope::new(&snapshot)),
-            required: restriction::required(&snapshot),
-            content: delivery_content(&snapshot, &keys).into(),
-            snapshot,
-            findings,
-            keys,
-        }
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        let (ours, theirs) = (self.keys.values().map(Secret::reveal), other.keys.values().map(Secret::reveal));
-        self.revision == other.revision && ours.eq(theirs)
-    }
-
-    /// What a sidecar of these abilities is sent, and what it lacks. One that would read over a restriction gets no
-    /// candidate at all.
-    fn for_sidecar(&self, hello: &Hello) -> (Bytes, Revision, Option<String>) {
-        let can = |name: &&&str| hello.restrictions.iter().any(|own| own == **name);
-        let missing: Vec<&str> = self.required.iter().filter(|name| !can(name)).copied().collect();
-        if missing.is_empty() {
-            return (self.content.clone(), self.revision.clone(), None);
-        }
-        let why = format!(
-            "the sidecar is of version {} and can't execute {}; restart the pod to give it the current one",
-            hello.version,
-            missing.join(", ")
-        );
-        let closed = closed(&self.snapshot, &why);
-        (delivery_content(&closed, &Keys::new()).into(), closed.revision(), Some(why))
-    }
-}
-
-/// A snapshot without candidates: each is refused, and says why.
-fn closed(snapshot: &Snapshot, why: &str) -> Snapshot {
-    let mut closed = snapshot.clone();
-    for tier in closed.routes.iter_mut().flat_map(|route| &mut route.tiers) {
-        for candidate in std::mem::take(&mut tier.candidates) {
-            let reason = Reason { code: "sidecar_too_old".to_owned(), message: why.to_owned(), policy: None };
-            let (provider, model) = (candidate.provider, candidate.model);
-            tier.refused.push(Refused { provider, model, reasons: vec![reason] });
-        }
-    }
-    closed
 }
 
 impl Publisher {
@@ -192,7 +126,7 @@ impl Publisher {
     }
 
     /// Compiles for everyone who follows, and offers what has changed. `pod` gives a pod as it is now, by UID; a stream
-    /// whose pod is gone ends.
+    /// whose pod is gone or has ended ends.
     pub fn refresh(&self, manifests: &Arc<Manifests>, now: Timestamp, pod: &dyn Fn(&str) -> Option<PodRecord>) {
         let workloads: HashMap<String, Workload> = {
             let mut state = self.state();
@@ -204,7 +138,7 @@ impl Publisher {
             state.streams.retain(|_, stream| match pod(&stream.pod.uid) {
                 Some(pod) => {
                     stream.pod = pod;
-                    stream.pod.injected
+                    stream.pod.injected && stream.pod.alive
                 }
                 None => false,
             });
@@ -233,13 +167,14 @@ impl Publisher {
             if !Arc::ptr_eq(offer, &stream.offer) {
                 *counter += 1;
                 stream.offer(offer, Epoch { term: self.term, counter: *counter });
-                self.rations.obeys(*id, &offer.scope);
+                self.rations.obeys(*id, &offer.scope_for(&stream.hello));
             }
             used.insert(key);
         }
         offers.retain(|key, _| used.contains(key));
         drop(state);
-        self.rations.retain(&|uid| pod(uid).is_some());
+        // One that has ended stays in the cluster for as long as its Job does, and holds nothing any more.
+        self.rations.retain(&|uid| pod(uid).is_some_and(|pod| pod.alive));
     }
 
     /// Begins to follow for a pod; nothing before the first `refresh`.
@@ -260,7 +195,14 @@ impl Publisher {
         state.next_stream += 1;
         // Under the lock, so that no other snapshot comes in between.
         let understands = hello.restrictions.iter().any(|name| name == RESTRICTION);
-        let words = if understands { self.rations.begins(id, &pod, &offer.scope) } else { Words::none() };
+        let words = if understands {
+            self.rations.begins(id, &pod, &offer.scope_for(&hello))
+        } else {
+            self.rations.begins_without(&pod);
+            Words::none()
+        };
+        // A pod has one sidecar, which has left its earlier streams behind.
+        state.streams.retain(|_, stream| stream.pod.uid != pod.uid);
         state.streams.insert(id, Stream { pod, hello, offer, sent, acked: None, why });
         drop(state);
         self.acks.send_replace(());

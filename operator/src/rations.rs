@@ -15,7 +15,7 @@ use lotse_crds::quota::{Budget, CallLimits};
 use lotse_crds::residency::utc_day;
 use lotse_crds::usage::{Account, Health, MOST_ENTRIES, Spent, Usage};
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 mod follower;
 
@@ -32,6 +32,8 @@ pub use follower::{Held, Scope, Words};
 const PERIOD: Duration = Duration::from_secs(1);
 /// How long hints are gathered before they are passed on.
 const GATHER: Duration = Duration::from_millis(50);
+/// How long they wait after others were passed on: in an outage everybody has something to say.
+const DISTANCE: Duration = Duration::from_millis(250);
 
 /// The accounts of one namespace, with the limits that hold.
 type Pools = BTreeMap<Account, (CallLimits, Pool)>;
@@ -96,6 +98,7 @@ impl Rations {
     pub fn begins(&self, stream: u64, pod: &PodRecord, scope: &Arc<Scope>) -> Words {
         let (mut follower, words) = Follower::new(pod, scope);
         let mut state = self.state();
+        state.keeps_only(&follower.namespace, &follower.pod, scope);
         for (account, limits) in &scope.accounts {
             state.pool(&follower.namespace, account, *limits).begins(&follower.pod);
         }
@@ -103,10 +106,15 @@ impl Rations {
         state.latest.insert(follower.pod.clone(), stream);
         if state.spend.is_some() {
             // It is told of health at once, whatever there is: that is what makes it speak.
-            follower.tell_health(&state.hints, Instant::now().into_std());
+            follower.tell_health(&mut state.hints, Instant::now().into_std());
         }
         state.followers.insert(stream, follower);
         words
+    }
+
+    /// A sidecar that follows does not know these words. It obeys nothing that is limited, and holds nothing.
+    pub fn begins_without(&self, pod: &PodRecord) {
+        self.state().keeps_only(&pod.workload.namespace, &pod.uid, &Scope::default());
     }
 
     /// A sidecar that follows obeys another snapshot from now on.
@@ -115,9 +123,7 @@ impl Rations {
         let Some(follower) = state.followers.get_mut(&stream) else { return };
         let before = std::mem::replace(&mut follower.scope, scope.clone());
         let (uid, namespace) = (follower.pod.clone(), follower.namespace.clone());
-        for account in before.accounts.keys().filter(|account| !scope.accounts.contains_key(*account)) {
-            state.loses(&namespace, account, &uid);
-        }
+        state.keeps_only(&namespace, &uid, scope);
         for (account, limits) in &scope.accounts {
             let pool = state.pool(&namespace, account, *limits);
             if !before.accounts.contains_key(account) {
@@ -171,6 +177,11 @@ impl Rations {
         let State { followers, spend, .. } = &mut *state;
         let (Some(follower), Some(books)) = (followers.get_mut(&stream), spend) else { return };
         if spent.spent.len() > MOST_ENTRIES || *follower.run.get_or_insert(spent.run) != spent.run {
+            return;
+        }
+        if follower.scope.budgets.is_empty() {
+            // Nobody asks what it has spent. It must hear that it is done with it all the same.
+            follower.passed_over = follower.passed_over.max(spent.number);
             return;
         }
         books.count(&follower.namespace, spent, &|route| follower.scope.budgets.contains_key(route));
@@ -279,9 +290,12 @@ impl State {
         pool
     }
 
-    fn loses(&mut self, namespace: &str, account: &Account, pod: &str) {
-        if let Some((_, pool)) = self.pools.get_mut(namespace).and_then(|accounts| accounts.get_mut(account)) {
-            pool.loses(pod);
+    /// A pod holds nothing of what is not in its scope.
+    fn keeps_only(&mut self, namespace: &str, pod: &str, scope: &Scope) {
+        for (account, (_, pool)) in self.pools.get_mut(namespace).into_iter().flatten() {
+            if !scope.has(account) {
+                pool.loses(pod);
+            }
         }
     }
 }
@@ -291,12 +305,15 @@ pub async fn run(publisher: Arc<Publisher>, now: fn() -> Timestamp) {
     let rations = &publisher.rations;
     let mut seconds = tokio::time::interval(PERIOD);
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut earliest = Instant::now();
+    let mut due: Option<Instant> = None;
     loop {
         tokio::select! {
             _ = seconds.tick() => rations.settle(now()),
-            () = rations.hinted.notified() => {
-                tokio::time::sleep(GATHER).await;
+            () = rations.hinted.notified() => due = due.or(Some(earliest.max(Instant::now() + GATHER))),
+            () = sleep_until(due.unwrap_or(earliest)), if due.is_some() => {
                 rations.spread();
+                (due, earliest) = (None, Instant::now() + DISTANCE);
             }
         }
     }

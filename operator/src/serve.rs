@@ -227,7 +227,7 @@ impl Stream {
             tokio::select! {
                 changed = self.following.sent.changed() => {
                     if changed.is_err() {
-                        return Ok("its pod is gone, or leadership has ended");
+                        return Ok("its pod is gone or follows anew, or leadership has ended");
                     }
                     let sent = self.following.sent.borrow_and_update().clone();
                     deliver(sender, &sent).await?;

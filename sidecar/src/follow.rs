@@ -34,7 +34,7 @@ use crate::dial::{self, DialError};
 use crate::metrics::SnapshotLabels;
 use crate::moment;
 use crate::serve::App;
-use crate::tell::{Due, Telling, Told, hear_spending};
+use crate::tell::{Due, Ended, Telling, Told, end_of_calls, hear_spending};
 
 /// How long connecting, the handshake and the answer's head may take together.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -98,53 +98,68 @@ struct Held {
 }
 
 impl Follow {
-    /// Follows until the task is dropped.
-    pub async fn run(self, app: Arc<App>) {
+    /// Follows until calls have ended, and then until the operator has heard what they have cost; not at all when it is not
+    /// there.
+    pub async fn run(self, app: Arc<App>, mut calls_ended: Ended) {
         app.shared.quotas.are_shared();
         app.shared.purses.begin(moment::seed());
         let mut held = Held::default();
         let mut wait = FIRST_WAIT;
-        let mut told = String::new();
+        let mut said = String::new();
         loop {
             let began = moment::instant();
-            let ended = self.once(&app, &mut held).await;
+            let ended = self.once(&app, &mut held, &mut calls_ended).await;
             if began.elapsed() > Duration::from_mins(1) {
                 wait = FIRST_WAIT;
-                told.clear();
+                said.clear();
             }
             match ended {
                 // The operator ends streams when it is replaced and when tokens are due; another is there at once.
                 Ok(()) => {
                     wait = FIRST_WAIT;
-                    told.clear();
+                    said.clear();
                 }
                 Err(error) => {
                     let words = told_whole(&error);
                     // Said once, not at each try.
-                    if words != told {
+                    if words != said {
                         tracing::warn!("not following: {words}");
-                        told = words;
+                        said = words;
                     }
                 }
             }
-            tokio::time::sleep(wait.mul_f64(moment::chance())).await;
+            tokio::select! {
+                () = tokio::time::sleep(wait.mul_f64(moment::chance())) => {}
+                () = end_of_calls(&mut calls_ended) => return,
+            }
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 
     /// One stream, from its beginning to its end.
-    async fn once(&self, app: &App, held: &mut Held) -> Result<(), FollowError> {
-        let (mut answers, says) = match timeout(CONNECT, self.open(app)).await {
-            Ok(opened) => opened?,
-            Err(_) => return Err(FollowError::Silent),
+    async fn once(&self, app: &App, held: &mut Held, calls_ended: &mut Ended) -> Result<(), FollowError> {
+        let opened = tokio::select! {
+            opened = timeout(CONNECT, self.open(app)) => opened,
+            () = end_of_calls(calls_ended) => return Ok(()),
         };
+        let Ok(opened) = opened else { return Err(FollowError::Silent) };
+        let (mut answers, says) = opened?;
         tracing::info!("following the operator");
         let mut stream = Stream { app, held, says, telling: Telling::new() };
         let mut lines = Lines::new(LONGEST_DELIVERY);
         let mut silent_at = Instant::now() + SILENCE;
+        let mut is_leaving = false;
         loop {
+            if is_leaving && !stream.waits_to_be_heard() {
+                return Ok(());
+            }
             let frame = tokio::select! {
                 frame = timeout_at(silent_at, answers.frame()) => frame,
+                () = end_of_calls(calls_ended), if !is_leaving => {
+                    is_leaving = true;
+                    stream.tell(Due::Usage).await?;
+                    continue;
+                }
                 refused = app.shared.refusals.next() => {
                     stream.tell_refused(refused).await?;
                     continue;
@@ -327,9 +342,15 @@ impl Stream<'_> {
         Ok(())
     }
 
+    /// Whether the operator has something to say yet of what was spent.
+    fn waits_to_be_heard(&self) -> bool {
+        self.telling.is_understood() && !self.app.shared.purses.are_heard()
+    }
+
     /// Tells what is due of limits, budgets and health.
     async fn tell(&mut self, due: Due) -> Result<(), FollowError> {
         let words = match due {
+            Due::Usage if !self.telling.is_understood() => return Ok(()),
             Due::Usage => self.telling.usage(&self.app.shared, &mut self.held.told),
             Due::Health => self.telling.health(&self.app.shared),
         };
@@ -372,4 +393,27 @@ fn told_whole(error: &FollowError) -> String {
         cause = error.source();
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn when_calls_end_and_the_operator_is_not_there_nobody_waits_for_it() {
+        let operator = Uri::from_static("https://127.0.0.1:1");
+        let (authorities_file, token_file) = (PathBuf::from("/nowhere/ca"), PathBuf::from("/nowhere/token"));
+        let follow = Follow { operator, authorities_file, authorities: None, token_file };
+        let (began, (ended, calls_ended)) = (Instant::now(), watch::channel(false));
+        let following = tokio::spawn(follow.run(Arc::default(), calls_ended));
+        tokio::task::yield_now().await;
+        assert!(!following.is_finished());
+
+        ended.send_replace(true);
+        following.await.expect("it ends");
+
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 pub mod address;
 pub mod admin;
@@ -88,7 +89,12 @@ pub struct Running {
     pub probes: SocketAddr,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    /// Whoever follows the operator, and what tells it that calls have ended.
+    follower: Option<(watch::Sender<bool>, JoinHandle<()>)>,
 }
+
+/// How long the operator may take to hear what was spent last.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Why a sidecar can't start.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +142,7 @@ pub async fn start_by(run: &Run, show: fn(&str), way: Way) -> Result<Running, St
         calls: addresses,
         stop,
         tasks: JoinSet::new(),
+        follower: None,
     };
     show(&report::started(&app, &running.lines()));
     for listener in calls {
@@ -145,8 +152,11 @@ pub async fn start_by(run: &Run, show: fn(&str), way: Way) -> Result<Running, St
     running.tasks.spawn(listen::accept(admin, Service::Admin(app.clone()), stopped.clone()));
     running.tasks.spawn(listen::accept(probes, Service::Probes(app.clone()), stopped));
     match folder {
-        // Ends with the runtime: what it follows is over when nobody calls any more.
-        None => drop(tokio::spawn(run.follow().run(app))),
+        // Ends when nobody calls any more, or with the runtime.
+        None => {
+            let (ended, calls_ended) = watch::channel(false);
+            running.follower = Some((ended, tokio::spawn(run.follow().run(app, calls_ended))));
+        }
         Some((folder, follower)) => {
             let app = Arc::downgrade(&app);
             std::thread::Builder::new()
@@ -181,9 +191,15 @@ impl Running {
         ]
     }
 
-    /// Takes no more connections, and lets calls end.
+    /// Takes no more connections, lets calls end, and tells the operator what they have cost.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
+        let Some((calls_ended, mut follower)) = self.follower else { return };
+        calls_ended.send_replace(true);
+        if timeout(LAST_WORDS, &mut follower).await.is_err() {
+            tracing::warn!("the operator has not said that it has heard what was spent last");
+            follower.abort();
+        }
     }
 }

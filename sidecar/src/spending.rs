@@ -139,6 +139,12 @@ impl Purses {
         Some(report)
     }
 
+    /// Whether the operator has said of all reports that they are counted.
+    pub fn are_heard(&self) -> bool {
+        let ledger = self.lock();
+        ledger.sent.iter().all(|report| report.number <= ledger.heard)
+    }
+
     /// All reports that are not known to be kept, for a stream that has just begun.
     pub fn again(&self) -> Vec<Spent> {
         self.lock().sent.iter().cloned().collect()

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use lotse_crds::delivery::FromSidecar;
 use lotse_crds::usage::{Health, MOST_ENTRIES, Shares, Spending, Usage, Used};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::lane::Shared;
@@ -45,6 +46,9 @@ pub(crate) enum Due {
     Health,
 }
 
+/// Whether calls have ended.
+pub(crate) type Ended = watch::Receiver<bool>;
+
 /// When usage was last told, over all streams.
 #[derive(Default)]
 pub(crate) struct Told(Option<std::time::Instant>);
@@ -54,6 +58,11 @@ impl Telling {
     pub(crate) fn new() -> Self {
         let now = Instant::now();
         Self { is_understood: false, heard: 0, usage_at: now, usage_by: now, health_at: now }
+    }
+
+    /// Whether the operator knows the words.
+    pub(crate) fn is_understood(&self) -> bool {
+        self.is_understood
     }
 
     /// Waits until something is to be told. It may be dropped and asked again at any time.
@@ -143,4 +152,12 @@ impl Telling {
 /// The operator says what the namespace has spent.
 pub(crate) fn hear_spending(shared: &Shared, spending: &Spending) {
     shared.purses.hear(spending);
+}
+
+/// Waits until it is told that calls have ended.
+pub(crate) async fn end_of_calls(calls_ended: &mut Ended) {
+    if calls_ended.wait_for(|ended| *ended).await.is_err() {
+        // Nobody will.
+        pending::<()>().await;
+    }
 }

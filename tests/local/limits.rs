@@ -253,6 +253,20 @@ async fn what_one_pod_has_spent_refuses_the_calls_of_the_others_and_of_a_pod_tha
 }
 
 #[tokio::test]
+async fn what_a_pod_has_spent_last_is_counted_before_it_has_stopped() {
+    let paris = FakeProvider::says("hi").await;
+    let world = World::default().provider("paris", &paris.url(), PRICED).route("budget: {perDay: \"10\"}");
+    let (operator, one, _another) = two(&world).await;
+    let spent = || operator.rations("app-1").spending.first().map(|route| route.day_micros);
+    until(async || spent(), |spent| *spent == Some(0)).await;
+    assert_eq!(one.chat().await.status, 200);
+
+    one.stop().await;
+
+    assert!(spent() > Some(0), "{:?}", spent());
+}
+
+#[tokio::test]
 async fn what_one_pod_learns_of_a_provider_orders_the_calls_of_the_others() {
     let (ill, lyon) = (FakeProvider::refuses(503).await, FakeProvider::says("lyon").await);
     let (_operator, one, another) = two(&World::of(&[("ill", &ill), ("lyon", &lyon)])).await;

@@ -181,6 +181,36 @@ fn a_pod_that_no_new_leader_hears_of_is_taken_to_hold_its_even_part() {
 }
 
 #[test]
+fn those_of_whom_nothing_is_known_take_nothing_from_those_who_have_come() {
+    let (mut pool, now) = (Pool::default(), start());
+    for name in ["a", "b", "c", "d", "e"] {
+        pool.expects(&pod(name), now);
+    }
+    pool.begins(&pod("a"));
+    pool.reports("a", &used(1000, Some(holding(3))), (1000, 1));
+
+    pool.settle(&requests(3), (1, 0), now);
+
+    assert_eq!(told(&pool, "a"), Some(3), "the others can't have been granted anything");
+}
+
+#[test]
+fn a_pod_that_follows_and_never_says_anything_does_not_count_for_ever() {
+    let (mut pool, now) = (pool(&["a"]), start());
+    pool.begins(&pod("silent"));
+
+    pool.settle(&requests(100), (1, 0), now);
+    pool.settle(&requests(100), (2, 0), now + LEARNING / 2);
+    assert_eq!(told(&pool, "a"), Some(90), "it may be using a tenth untold");
+    pool.settle(&requests(100), (3, 0), now + LEARNING);
+    assert_eq!(told(&pool, "a"), Some(100));
+
+    pool.reports("silent", &used(0, None), (1000, 0));
+    pool.settle(&requests(100), (4, 0), now + LEARNING);
+    assert_eq!(told(&pool, "a"), Some(50), "it has spoken after all");
+}
+
+#[test]
 fn what_a_pod_says_before_it_has_heard_of_its_share_frees_nothing() {
     let (mut pool, now) = (pool(&["a"]), start());
     let settle = |pool: &mut Pool, round| pool.settle(&requests(100), (round, 0), now);
@@ -202,6 +232,37 @@ fn what_a_pod_says_before_it_has_heard_of_its_share_frees_nothing() {
     settle(&mut pool, 5);
 
     assert_eq!(["b", "c", "d"].map(|name| told(&pool, name)), [Some(25); 3]);
+}
+
+#[test]
+fn calls_that_go_on_count_until_they_end_though_the_pod_has_heard_of_a_smaller_share() {
+    let now = start();
+    let limits = CallLimits { concurrent_requests: Some(10), ..CallLimits::default() };
+    let told = |pool: &Pool, name: &str| pool.share(name)?.concurrent_requests;
+    let holding = |share| Some(Share { concurrent_requests: Some(share), ..Share::default() });
+    let says = |concurrent, holds| Used { concurrent, ..used(0, holds) };
+    let mut pool = pool(&["a"]);
+    pool.settle(&limits, (1, 0), now);
+    assert_eq!(told(&pool, "a"), Some(10));
+
+    pool.reports("a", &says(10, holding(10)), (1000, 1));
+    pool.begins(&pod("b"));
+    pool.reports("b", &Used { refused: Refused { concurrent: 10, ..Refused::default() }, ..says(0, None) }, (1000, 0));
+    for round in 2..5 {
+        pool.settle(&limits, (round, 0), now);
+        pool.reports("a", &says(10, told(&pool, "a").and_then(holding)), (1000, round));
+    }
+    assert_eq!(told(&pool, "b"), None, "ten are under way");
+
+    // It is so on another stream, too.
+    pool.is_cut_off("a", now);
+    pool.begins(&pod("a"));
+    pool.reports("a", &says(8, holding(5)), (1000, 0));
+    pool.settle(&limits, (5, 0), now);
+    assert_eq!(told(&pool, "b"), Some(2));
+    pool.reports("a", &says(3, holding(5)), (1000, 5));
+    pool.settle(&limits, (6, 0), now);
+    assert_eq!(told(&pool, "b"), Some(5));
 }
 
 #[test]

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use lotse_crds::delivery::{FromOperator, delivery_line};
 use lotse_crds::name::{Labels, ObjectName};
 use lotse_crds::read::read;
+use lotse_crds::restriction;
+use lotse_crds::usage::{Account, Usage, Used};
 
 use super::*;
+use crate::spend::Spend;
 
 fn now() -> Timestamp {
     "2026-11-24T10:00:00Z".parse().expect("a time")
@@ -80,6 +83,10 @@ impl Harbour {
     fn refresh(&self, yaml: &str) {
         let find = |uid: &str| self.pods.iter().find(|pod| pod.uid == uid).cloned();
         self.publisher.refresh(&manifests(yaml), now(), &find);
+    }
+
+    fn manifests(&self) -> Arc<Manifests> {
+        self.publisher.state().manifests.clone().expect("it has compiled").0
     }
 
     fn follow(&self, at: usize) -> Following {
@@ -202,6 +209,59 @@ fn a_pod_that_is_gone_or_changes_its_labels_is_noticed() {
     assert!(gone.sent.has_changed().is_err(), "its stream is closed");
 }
 
+const LIMITED: &str = "spec: {limits: {concurrentRequests: 10}, models: [m], namespaceSelector";
+
+/// What is held of paris, which takes ten calls at once, by a sidecar that says what it was told last.
+fn share(harbour: &Harbour, following: &Following) -> Option<u32> {
+    let rations = &harbour.publisher.rations;
+    let held = |uid: &str| Some(rations.held(uid).shares.first()?.share);
+    let uid = harbour.publisher.state().streams[&following.id].pod.uid.clone();
+    let account = Account::Route(ObjectName::new("root", "chat"));
+    let (holds, refused) = (held(&uid), lotse_crds::usage::Refused::default());
+    let used = Used { account, begun: 0, tokens: 0, concurrent: 0, refused, holds };
+    rations.usage(following.id, &Usage { milliseconds: 1000, heard: u64::MAX, used: vec![used] });
+    rations.settle(now());
+    held(&uid)?.concurrent_requests
+}
+
+fn limited() -> Harbour {
+    let harbour = Harbour::new(&WORLD.replace("spec: {models: [m], namespaceSelector", LIMITED));
+    harbour.publisher.rations.opens(Spend::default(), now());
+    harbour
+}
+
+#[test]
+fn a_pod_that_has_ended_leaves_its_share_to_the_others_though_it_is_still_there() {
+    let mut harbour = limited();
+    let (mut ended, goes_on) = (harbour.follow(0), harbour.follow(1));
+    assert_eq!((share(&harbour, &ended), share(&harbour, &goes_on)), (Some(9), None));
+    assert_eq!((share(&harbour, &ended), share(&harbour, &goes_on)), (Some(5), Some(5)));
+
+    harbour.pods[0].alive = false;
+    harbour.refresh(&WORLD.replace("spec: {models: [m], namespaceSelector", LIMITED));
+    let _ = ended.sent.borrow_and_update();
+    assert!(ended.sent.has_changed().is_err(), "its stream is closed");
+    drop(ended);
+
+    assert_eq!(share(&harbour, &goes_on), Some(10));
+}
+
+#[test]
+fn a_sidecar_that_gets_no_candidate_holds_nothing_of_a_limit() {
+    for knows_the_words in [true, false] {
+        let harbour = limited();
+        harbour.publisher.expects(&harbour.manifests(), now(), &harbour.pods[..2]);
+        let goes_on = harbour.follow(1);
+        assert_eq!(share(&harbour, &goes_on), None, "it is not known what the other holds");
+        let mut old = Hello { version: "0.0.9".to_owned(), ..hello() };
+        old.restrictions.retain(|name| if knows_the_words { name != "staleness" } else { name != RESTRICTION });
+
+        let _old = harbour.publisher.follow(harbour.pods[0].clone(), old).expect("it has compiled");
+
+        assert_eq!(share(&harbour, &goes_on), Some(10), "{knows_the_words}");
+    }
+}
+
 #[test]
 fn a_sidecar_that_can_not_execute_a_restriction_gets_no_candidate_and_says_why() {
     let harbour = Harbour::new(WORLD);
@@ -216,6 +276,20 @@ fn a_sidecar_that_can_not_execute_a_restriction_gets_no_candidate_and_says_why()
     assert!(refused.message.contains("0.0.9 and can't execute staleness; restart the pod"), "{}", refused.message);
     applied(&mut following);
     assert_eq!(harbour.standing(), [Standing::Refused]);
+}
+
+#[test]
+fn a_pod_that_follows_anew_has_left_its_earlier_streams() {
+    let harbour = Harbour::new(WORLD);
+    let (mut left, mut other) = (harbour.follow(0), harbour.follow(1));
+    let _ = (left.sent.borrow_and_update(), other.sent.borrow_and_update());
+
+    let again = harbour.follow(0);
+
+    assert!(left.sent.has_changed().is_err(), "its stream is closed");
+    assert!(other.sent.has_changed().is_ok() && again.sent.has_changed().is_ok());
+    drop(left);
+    assert_eq!(harbour.standing(), [Standing::Behind; 2]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use lotse_crds::usage::{Account, AccountShare, Counted, Health, RouteSpending, S
 use tokio::sync::watch;
 
 use super::Pools;
-use crate::hints::{Hints, Name, Until, ailments};
+use crate::hints::{Hints, Name, Until, ailments, is_no_news};
 use crate::pods::PodRecord;
 use crate::spend::{Spend, Sums};
 
@@ -33,6 +33,8 @@ pub(super) struct Follower {
     pub(super) scope: Arc<Scope>,
     /// The run that it has named on this stream.
     pub(super) run: Option<u64>,
+    /// The last report that said nothing that counts.
+    pub(super) passed_over: u64,
     shares: Vec<AccountShare>,
     spending: Option<Spending>,
     health: Option<BTreeMap<Name, Until>>,
@@ -109,6 +111,7 @@ impl Follower {
             namespace: pod.workload.namespace.clone(),
             scope: scope.clone(),
             run: None,
+            passed_over: 0,
             shares: Vec::new(),
             spending: None,
             health: None,
@@ -125,9 +128,9 @@ impl Follower {
         }
     }
 
-    pub(super) fn tell_health(&mut self, hints: &Hints, now: Instant) {
+    pub(super) fn tell_health(&mut self, hints: &mut Hints, now: Instant) {
         let told = hints.told(&self.pod, &self.scope.candidates);
-        if self.health.as_ref() != Some(&told) {
+        if !self.health.as_ref().is_some_and(|before| is_no_news(&told, before)) {
             self.says(HEALTH, &FromOperator::Health(Health { ailments: ailments(&told, now) }));
             self.health = Some(told);
         }
@@ -159,7 +162,8 @@ impl Follower {
             let Sums { day, month } = spend.sums(&self.namespace, route);
             RouteSpending { route: route.clone(), day_micros: day, month_micros: month }
         };
-        let counted = self.run.map(|run| Counted { run, heard: spend.counted(run), kept: kept.counted(run) });
+        let counted = |spend: &Spend, run| spend.counted(&self.namespace, run).max(self.passed_over);
+        let counted = self.run.map(|run| Counted { run, heard: counted(spend, run), kept: counted(kept, run) });
         let spending = Spending { day, routes: self.scope.budgets.keys().map(route).collect(), counted };
         if self.spending.as_ref() != Some(&spending) {
             self.says(SPENDING, &FromOperator::Spending(spending.clone()));

@@ -1,6 +1,7 @@
 //! Tests of rations: who is told what, and when, and what a sidecar may say.
 
 use std::collections::BTreeSet;
+use std::future::pending;
 
 use futures::FutureExt as _;
 use lotse_crds::name::{Labels, Workload};
@@ -188,6 +189,20 @@ fn a_stream_speaks_for_one_run() {
 }
 
 #[test]
+fn what_is_spent_where_there_is_no_budget_is_not_kept_and_yet_done_with() {
+    let rations = open();
+    let scope = Scope { budgets: BTreeMap::new(), ..Scope::default() };
+    let mut words = rations.begins(1, &pod("a", "1"), &Arc::new(scope));
+
+    rations.spent(1, &spent(3, "chat", 5));
+    rations.settle(now());
+
+    let told = heard(&mut words).into_iter().find_map(|word| word.get("spending").cloned());
+    assert_eq!(told.expect("it is told")["counted"], json!({"run": 7, "heard": 3, "kept": 3}));
+    assert_eq!(rations.to_keep(), None);
+}
+
+#[test]
 fn a_budget_that_is_spent_is_told_to_people_once() {
     let rations = open();
     let _words = rations.begins(1, &pod("a", "1"), &scope());
@@ -278,4 +293,44 @@ fn another_snapshot_brings_its_own_limits() {
 
     assert_eq!(heard(&mut words), [json!({"shares": {"shares": []}})]);
     assert_eq!(rations.held("a-1"), Held::default());
+}
+
+/// When a sidecar is told of health, in milliseconds from now.
+async fn told_at(mut words: Words) -> Vec<u128> {
+    let began = Instant::now();
+    let mut times = Vec::new();
+    while times.len() < 3 {
+        let line = words.next().await;
+        if String::from_utf8_lossy(&line).contains("health") {
+            times.push(began.elapsed().as_millis());
+        }
+    }
+    times
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_is_passed_on_at_once_and_those_that_follow_it_together() {
+    let publisher = Arc::new(Publisher::new(1));
+    let rations = &publisher.rations;
+    rations.opens(Spend::default(), now());
+    let _reporter = rations.begins(1, &pod("a", "1"), &scope());
+    let mut other = rations.begins(2, &pod("b", "1"), &scope());
+    drop(heard(&mut other));
+    let reports = async {
+        for end in (10_000..60_000).step_by(2000) {
+            rations.health(1, &outage(end));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        pending::<()>().await;
+    };
+
+    let times = tokio::select! {
+        times = told_at(other) => times,
+        () = run(publisher.clone(), now) => unreachable!("it runs on"),
+        () = reports => unreachable!("it waits"),
+    };
+
+    assert_eq!(times[0], 50);
+    assert_eq!(times[1], 300);
+    assert!(times[2] >= 550, "{times:?}");
 }
