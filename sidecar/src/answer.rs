@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use lotse_crds::price::Tokens;
 use serde_json::Value;
 
 use crate::attempt::{Answer, Answered};
 use crate::caller::{self, Told};
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::lane::Lane;
 use crate::metadata::Metadata;
 use crate::moment;
 use crate::openai;
@@ -49,6 +51,13 @@ const DROPPED: HeaderName = HeaderName::from_static("x-lotse-dropped");
 const ESTIMATED: HeaderName = HeaderName::from_static("x-lotse-estimated");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
+/// Charges what a whole answer counts; of one that counts nothing what its bytes are, four to a token.
+fn counts(record: &mut Record, (lane, began): (&Lane, std::time::Instant), tokens: Option<Tokens>, bytes: usize) {
+    let Some(tokens) = tokens else { return record.estimates(bytes as u64 / 4, lane.price.as_ref()) };
+    lane.wrote(tokens.output, began);
+    record.counts(tokens, lane.price.as_ref().map(|price| price.cost(tokens)));
+}
+
 /// Writes what a candidate said.
 pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> Response<AnswerBody> {
     let Answered { lane, began, headers: upstream, dropped, answer } = answered;
@@ -69,20 +78,14 @@ pub fn write(answered: Answered, mut record: Record, revision: &HeaderValue) -> 
     let (status, body) = match answer {
         Answer::Whole(answer, scanned) => {
             let (pieces, tokens) = openai::annotate(&answer, &scanned, lane.told(), openai::CHAT);
-            if let Some(tokens) = tokens {
-                lane.wrote(tokens.output, began);
-                record.counts(tokens, lane.price.as_ref().map(|price| price.cost(tokens)));
-            }
+            counts(&mut record, (&lane, began), tokens, answer.len());
             let body = AnswerBody::pieces(pieces::put_together(&answer, pieces));
             record.ends(200, OK);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             (StatusCode::OK, body)
         }
         Answer::Written(answer, kind, tokens) => {
-            if let Some(tokens) = tokens {
-                lane.wrote(tokens.output, began);
-                record.counts(tokens, lane.price.as_ref().map(|price| price.cost(tokens)));
-            }
+            counts(&mut record, (&lane, began), tokens, answer.len());
             record.ends(200, OK);
             headers.insert(header::CONTENT_TYPE, kind);
             (StatusCode::OK, AnswerBody::whole(answer))

@@ -4,25 +4,18 @@
 //! after that never. Both modes share the loop; streaming is a property of the answer. Who comes next is `pursuit`'s to
 //! say, one attempt is in `trial`; this waits for them, for two at once where a route hedges.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
-use lotse_crds::body::Scanned;
 use lotse_crds::plan::{Attempt, Plan};
-use lotse_crds::price::Tokens;
 use lotse_crds::snapshot::Route;
-use tokio::time::Instant;
 
-use crate::bill::Bill;
+use crate::bill::{self, Bill};
 use crate::call::Call;
+use crate::endpoint;
 use crate::failure::{AttemptError, AttemptNote, Failure};
-use crate::format::Format;
-use crate::format::error::ErrorClass;
 use crate::health::Outcome;
 use crate::lane::Lane;
 use crate::moment;
@@ -32,63 +25,17 @@ use crate::quota::Entered;
 use crate::record::Record;
 use crate::routes::Remembered;
 use crate::session::Session;
-use crate::source::Source;
 use crate::sticky::Who;
 use crate::table::Table;
-use crate::tap::Tap;
 use crate::trial::{Clock, End, Trial};
 
+mod answered;
 mod flight;
 mod unfit;
 
+pub use answered::{Answer, Answered, Begun};
 use flight::Flight;
 use unfit::nobody_fits;
-
-/// Who answered, and what.
-pub struct Answered {
-    /// How the candidate is called.
-    pub lane: Arc<Lane>,
-    /// When it was asked.
-    pub began: std::time::Instant,
-    /// The provider's headers.
-    pub headers: HeaderMap,
-    /// What of the call was left out, as the caller spells it.
-    pub dropped: Vec<String>,
-    /// What it said.
-    pub answer: Answer,
-}
-
-/// What a candidate said.
-pub enum Answer {
-    /// A whole answer in Chat's or Completions' own bytes, and where its fields stand.
-    Whole(Bytes, Scanned),
-    /// A whole answer that goes out as it is: its Content-Type, and what it counts.
-    Written(Bytes, HeaderValue, Option<Tokens>),
-    /// A stream that has begun.
-    Stream(Box<Begun>),
-    /// The request is refused as the caller's fault, with this status and body.
-    Refusal(StatusCode, Bytes, ErrorClass),
-}
-
-/// A stream up to its first content.
-pub struct Begun {
-    /// What was held back so far.
-    pub held: VecDeque<Bytes>,
-    /// What is still to come.
-    pub source: Source,
-    /// What observes it.
-    pub tap: Tap,
-    /// Its Content-Type, when it is not an event stream of text.
-    pub kind: Option<HeaderValue>,
-    /// The dialect in which the caller reads errors.
-    pub caller: Format,
-    /// When the whole call must have ended.
-    pub deadline: Instant,
-    /// The longest silence.
-    pub idle: Duration,
-    /// The fewest tokens a second.
-    pub floor: Option<u32>,
-}
 
 /// Tries the plan's candidates until one answers.
 pub async fn run(
@@ -244,8 +191,13 @@ impl<'a> Run<'a> {
         let own = self.bills.iter_mut().find(|(stage, _)| *stage == flight.attempt.stage);
         let mut bill = own.and_then(|(_, bill)| bill.take()).unwrap_or_default();
         bill.add(flight.entered.take());
-        bill.asks(|| self.call.prompt_tokens());
         bill
+    }
+
+    /// Whether what the call takes is charged by tokens. Of sound and pictures only the provider knows how many they are.
+    fn is_charged(&self, attempt: &Attempt<'_>) -> bool {
+        endpoint::format(self.call.operation).is_some()
+            && bill::counts_tokens(attempt.route, attempt.permitted.candidate())
     }
 
     fn write(&mut self, attempt: &'a Attempt<'a>, lane: &Lane) -> Result<Outgoing, Unfit> {
@@ -315,7 +267,10 @@ impl<'a> Run<'a> {
                 } else {
                     flight.note(Outcome::Answered);
                 }
-                let bill = self.settle(&mut flight);
+                let mut bill = self.settle(&mut flight);
+                if !answered.answer.is_counted() && self.is_charged(flight.attempt) {
+                    bill.asks(self.call.prompt_tokens());
+                }
                 record.answers(lane, &flight.attempt.route.name, bill);
                 self.remember(flight.attempt, lane);
                 // Who was asked beside is cut off.

@@ -1,13 +1,12 @@
-//! On whose account a call goes: whether its route takes one more, and what it is charged with when its tokens are known, or can only be
-//! estimated.
-//! `attempt` opens a bill with each route and provider before it asks, `record` holds it until the call has ended.
+//! On whose account a call goes: whether its route takes one more, and what it is charged with when its tokens are known, or
+//! can only be estimated. `attempt` opens a bill with each route and provider before it asks, `record` holds it until the call has ended.
 
 use std::sync::Arc;
 
 use lotse_crds::name::ObjectName;
 use lotse_crds::price::{Price, Tokens};
-use lotse_crds::quota::Budget;
-use lotse_crds::snapshot::Route;
+use lotse_crds::quota::{Budget, CallLimits};
+use lotse_crds::snapshot::{Candidate, Route};
 
 use crate::failure::Failure;
 use crate::moment;
@@ -19,8 +18,14 @@ use crate::spending::Purses;
 pub struct Bill {
     entered: Vec<Entered>,
     purse: Option<(Arc<Purses>, ObjectName, Budget)>,
-    /// How many tokens the prompt has, as far as it can be estimated.
-    prompt: u64,
+    /// How many tokens the prompt has, nearly, if the provider may not count and that is worth an estimate.
+    prompt: Option<u64>,
+}
+
+/// Whether anybody's account depends on how many tokens this candidate takes for a call of this route.
+pub(crate) fn counts_tokens(route: &Route, candidate: &Candidate) -> bool {
+    let has_tokens = |limits: &Option<CallLimits>| limits.is_some_and(|limits| limits.tokens_per_minute.is_some());
+    route.budget.is_some() || has_tokens(&route.limits) || has_tokens(&candidate.limits)
 }
 
 impl Bill {
@@ -46,12 +51,9 @@ impl Bill {
         self.entered.extend(entered);
     }
 
-    /// How many tokens the prompt has, as far as it can be estimated: for a provider that counts nothing. Read only where
-    /// there is an account.
-    pub fn asks(&mut self, prompt: impl FnOnce() -> u64) {
-        if self.purse.is_some() || !self.entered.is_empty() {
-            self.prompt = prompt();
-        }
+    /// How many tokens the prompt has, nearly: what is charged if the provider does not count.
+    pub fn asks(&mut self, prompt: u64) {
+        self.prompt = Some(prompt);
     }
 
     /// Nobody was asked after all: the call counts on no account.
@@ -69,9 +71,10 @@ impl Bill {
         }
     }
 
-    /// The provider has not counted, and so many tokens have come, nearly.
+    /// The provider has not counted, and so many tokens have come, nearly. Charges nothing for what is not text.
     pub fn estimates(&self, output: u64, price: Option<&Price>) {
-        let tokens = Tokens { input: self.prompt, cached_input: 0, output };
+        let Some(input) = self.prompt else { return };
+        let tokens = Tokens { input, cached_input: 0, output };
         self.counts(tokens, price.map(|price| price.cost(tokens)));
     }
 }

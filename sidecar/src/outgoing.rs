@@ -9,13 +9,13 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use lotse_crds::body::{self, Change, Edits};
-use lotse_crds::quota::CallLimits;
 use lotse_crds::residency::Permitted;
 use lotse_crds::route::{RequestPreferences, UnsupportedFields};
 use lotse_crds::snapshot::{Candidate, Quirks, Route};
 use lotse_crds::wire::{Operation, Wire};
 use serde_json::{Map, Value};
 
+use crate::bill;
 use crate::call::{Body, Call, Neutral};
 use crate::endpoint;
 use crate::failure::Failure;
@@ -209,15 +209,16 @@ impl<'a> Writing<'a> {
     fn usage_wanted(&self, candidate: &Candidate, server: &Server) -> Option<Change<'static>> {
         const OPTIONS: &str = "stream_options";
         let call = self.call;
-        let has_tokens = |limits: &Option<CallLimits>| limits.is_some_and(|limits| limits.tokens_per_minute.is_some());
-        let is_counted = self.route.budget.is_some() || has_tokens(&self.route.limits) || has_tokens(&candidate.limits);
         let is_glanced = matches!(call.operation, Operation::ChatCompletions | Operation::Completions);
+        if !(call.stream && is_glanced && bill::counts_tokens(self.route, candidate)) {
+            return None;
+        }
         // Who does not know the field mostly counts unasked.
         let knows = |name: &String| name != OPTIONS;
         let is_known = server.quirks.unsupported.iter().chain(&server.quirks.strip).all(knows);
         let is_set = [&self.route.defaults, &self.route.overrides, &candidate.endpoint.force];
         let is_set = is_set.iter().any(|fields| fields.0.contains_key(OPTIONS));
-        if !(call.stream && is_glanced && is_counted && is_known) || is_set || call.wants_usage() {
+        if !is_known || is_set || call.wants_usage() {
             return None;
         }
         let said: Option<Map<String, Value>> = match call.value(OPTIONS) {

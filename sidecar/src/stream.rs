@@ -263,14 +263,21 @@ impl Flow {
 
     fn ends(&mut self) {
         self.state = State::Ended;
+        if let Some((record, code)) = self.has_come() {
+            record.ends(200, code);
+        }
+    }
+
+    /// All of it has come: notes what that says of the provider and charges it. What is still to be told, and by which code.
+    fn has_come(&mut self) -> Option<(Record, &'static str)> {
         let has_error = self.tap.has_error();
         self.tap.lane().ends(if has_error { Outcome::Fault(None) } else { Outcome::Answered });
         if let Some(tokens) = self.tap.tokens() {
             self.tap.lane().wrote(tokens.output, self.content_at);
         }
-        let Some(mut record) = self.record.take() else { return };
+        let mut record = self.record.take()?;
         self.count(&mut record);
-        record.ends(200, if has_error { "all_providers_failed" } else { OK });
+        Some((record, if has_error { "all_providers_failed" } else { OK }))
     }
 
     fn breaks(&mut self, error: &AttemptError) {
@@ -311,12 +318,16 @@ impl Drop for Flow {
         if !matches!(self.state, State::Flowing) {
             return;
         }
-        self.tap.lane().ends(Outcome::Answered);
-        let Some(mut record) = self.record.take() else { return };
-        self.count(&mut record);
         // An app that has read the last event need not wait for the connection's end.
         if self.tap.is_done() {
-            record.has_ended(200, OK);
+            if let Some((mut record, code)) = self.has_come() {
+                record.has_ended(200, code);
+            }
+            return;
+        }
+        self.tap.lane().ends(Outcome::Answered);
+        if let Some(mut record) = self.record.take() {
+            self.count(&mut record);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
-use lotse_tests::provider::{Asked, Step, response, stream_without_usage, whole};
+use lotse_tests::provider::{Asked, Step, completion, response, stream_without_usage, whole};
 use lotse_tests::sidecar::body;
 use lotse_tests::{Answer, FakeProvider, Operator, Sidecar, World};
 use serde_json::json;
@@ -154,9 +154,12 @@ async fn a_stream_of_an_app_that_does_not_ask_for_its_usage_is_counted_and_the_a
 }
 
 #[tokio::test]
-async fn a_stream_that_nobody_counts_is_charged_with_an_estimate_also_when_its_app_hangs_up() {
+async fn an_answer_that_nobody_counts_is_charged_with_an_estimate_also_when_its_app_hangs_up() {
     let long = "un deux trois quatre cinq six sept huit neuf dix";
     let silent = FakeProvider::plays(move |_| stream_without_usage(long)).await;
+    let mut uncounted = completion(long);
+    uncounted["usage"] = json!(null);
+    let whole = FakeProvider::answers(200, &[], &uncounted.to_string()).await;
     let endless = FakeProvider::plays(move |_| {
         let mut steps = stream_without_usage(long);
         steps.truncate(8);
@@ -164,18 +167,21 @@ async fn a_stream_that_nobody_counts_is_charged_with_an_estimate_also_when_its_a
     })
     .await;
 
-    for provider in [silent, endless] {
+    for (provider, is_stream) in [(silent, true), (endless, true), (whole, false)] {
         let budget = "budget: {perDay: \"0.00002\"}";
         let world = World::default().provider("paris", &provider.url(), PRICED).route(budget);
         let sidecar = Sidecar::of(&world).await;
 
-        let mut answer = sidecar.open_stream().await;
-        assert_eq!(answer.status(), 200);
-        answer.body_mut().frame().await.expect("it begins").expect("it goes on");
-        drop(answer);
+        if is_stream {
+            let mut answer = sidecar.open_stream().await;
+            assert_eq!(answer.status(), 200);
+            answer.body_mut().frame().await.expect("it begins").expect("it goes on");
+        } else {
+            assert_eq!(sidecar.chat().await.said(), long);
+        }
+        sidecar.metric_is("lotse_active_calls 0").await;
 
-        until(async || sidecar.chat().await.status.as_u16(), |status| *status == 402).await;
-        assert_eq!(provider.calls(), 1);
+        assert_eq!((sidecar.chat().await.status.as_u16(), provider.calls()), (402, 1));
     }
 }
 
