@@ -19,7 +19,7 @@ use crate::failure::{AttemptError, AttemptNote, Failure};
 use crate::health::Outcome;
 use crate::lane::Lane;
 use crate::moment;
-use crate::outgoing::{Outgoing, Unfit, Writing};
+use crate::outgoing::{Outgoing, Unfit, Writing, requires_all};
 use crate::pursuit::{Pursuit, Step};
 use crate::quota::Entered;
 use crate::record::Record;
@@ -324,7 +324,11 @@ impl<'a> Run<'a> {
         let are_limited = attempts.iter().all(|note| note.code == "rate_limited");
         match (attempts.is_empty(), self.turned_away.take()) {
             (true, Some(failure)) => return Err(failure),
-            (true, None) if self.waits.is_empty() => return Err(nobody_fits(std::mem::take(&mut self.unfit))),
+            (true, None) if self.waits.is_empty() => {
+                let first = self.plan.attempts.first();
+                let requires_all = first.is_some_and(|first| requires_all(self.call, first.route));
+                return Err(nobody_fits(std::mem::take(&mut self.unfit), requires_all));
+            }
             (true | false, _) if are_limited => {
                 return Err(Failure::RateLimited { wait: self.waits.iter().copied().min() });
             }

@@ -103,8 +103,7 @@ impl<'a> Writing<'a> {
     /// Nothing is written yet. `id` names the call, `created` is now, in seconds since 1970; `is_alone` says that there is one
     /// candidate only.
     pub fn new(call: &'a Call, route: &'a Route, (id, created): (&'a str, i64), is_alone: bool) -> Self {
-        let is_strict = route.request_preferences == RequestPreferences::Honor && call.preferences.require_parameters;
-        let unsupported = if is_strict { UnsupportedFields::Refuse } else { route.unsupported_fields };
+        let unsupported = if requires_all(call, route) { UnsupportedFields::Refuse } else { route.unsupported_fields };
         Self { call, route, id, created, is_alone, unsupported, neutral: None }
     }
 
@@ -351,6 +350,11 @@ impl<'a> Writing<'a> {
         edits.remove.extend(hosted.remove);
         Ok(edits)
     }
+}
+
+/// Whether the app lets nobody drop any of its fields, and the route lets it say so.
+pub(crate) fn requires_all(call: &Call, route: &Route) -> bool {
+    route.request_preferences == RequestPreferences::Honor && call.preferences.require_parameters
 }
 
 /// Whether Claude is hosted where the version is in the body.

@@ -79,6 +79,8 @@ async fn an_app_that_requires_its_parameters_loses_none_though_the_route_would_d
         (ask(world.clone(), "").await, ask(both, "").await, ask(world, "requestPreferences: Ignore").await);
 
     assert_eq!((alone.status.as_u16(), alone.code()), (400, "unsupported_field".to_owned()), "{}", alone.text());
+    let told = "lotse-system/claude cannot honour `seed`; leave it out, or do not say `provider.require_parameters`";
+    assert_eq!(alone.json()["error"]["message"], told);
     assert_eq!((other.said().as_str(), paris.last().json()["seed"].clone()), ("paris", json!(7)), "{}", other.text());
     assert_eq!(ignored.status, 200, "the route lets no app choose: {}", ignored.text());
     assert_eq!(claude.calls(), 1);

@@ -7,7 +7,8 @@ use crate::lane::Lane;
 use crate::outgoing::Unfit;
 
 /// Why nobody was asked. A call that somebody can't read, and a field that somebody refuses, are what the caller can change.
-pub(super) fn nobody_fits(mut unfit: Vec<(&Arc<Lane>, Unfit)>) -> Failure {
+/// `requires_all` says that the app lets nobody drop any.
+pub(super) fn nobody_fits(mut unfit: Vec<(&Arc<Lane>, Unfit)>, requires_all: bool) -> Failure {
     if let Some(at) = unfit.iter().position(|(_, why)| matches!(why, Unfit::Call(_)))
         && let (_, Unfit::Call(failure)) = unfit.swap_remove(at)
     {
@@ -28,11 +29,13 @@ pub(super) fn nobody_fits(mut unfit: Vec<(&Arc<Lane>, Unfit)>) -> Failure {
     });
     if let Some((lane, fields)) = fields {
         let fields: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
-        return Failure::UnsupportedField(format!(
-            "{} cannot honour {}; leave it out, or let the ModelRoute drop such fields (unsupportedFields: Drop)",
-            lane.provider,
-            fields.join(", ")
-        ));
+        let way_out = if requires_all {
+            "or do not say `provider.require_parameters`"
+        } else {
+            "or let the ModelRoute drop such fields (unsupportedFields: Drop)"
+        };
+        let (provider, fields) = (&lane.provider, fields.join(", "));
+        return Failure::UnsupportedField(format!("{provider} cannot honour {fields}; leave it out, {way_out}"));
     }
     let excluded = unfit.iter().map(|(lane, why)| {
         let (reason, message) = if matches!(why, Unfit::Form) {
